@@ -1,0 +1,28 @@
+"""``frrsync run``: allocation and agent in one program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from frrsync.cli.agent import AGENT_SETTINGS
+from frrsync.cli.group import example
+from frrsync.cli.options import with_settings
+from frrsync.cli.program import run_until_stopped
+
+if TYPE_CHECKING:
+    from frrsync.settings import Settings
+
+
+@click.command(epilog=example("frrsync run --manifests /etc/frrsync/manifests --node node1"))
+@with_settings(*AGENT_SETTINGS, required=("manifests", "node"))
+def run(settings: Settings) -> None:
+    """Run allocation and agent in one program, on a folder of manifests.
+
+    For one node. Several nodes that share a folder need one `frrsync controller` and a `frrsync agent`
+    each. Stops on SIGTERM or SIGINT; announcements stay unless --withdraw-on-exit is given.
+    """
+    from frrsync import agent
+
+    run_until_stopped(settings, "run", lambda stop: agent.run(settings, allocate=True, stop=stop))

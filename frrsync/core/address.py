@@ -1,0 +1,94 @@
+"""IP addresses, ranges and prefixes of pools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network, summarize_address_range
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRange:
+    """Addresses from ``first`` to ``last``, both included and of one family."""
+
+    first: Address
+    last: Address
+
+    @property
+    def version(self) -> int:
+        """Return 4 or 6."""
+        return self.first.version
+
+    @property
+    def size(self) -> int:
+        """Return the number of addresses."""
+        return int(self.last) - int(self.first) + 1
+
+    def __contains__(self, address: Address) -> bool:
+        """Say whether the address lies in the range."""
+        return address.version == self.first.version and int(self.first) <= int(address) <= int(self.last)
+
+    def overlaps(self, other: AddressRange) -> bool:
+        """Say whether the two ranges share an address."""
+        return (
+            self.version == other.version and int(self.first) <= int(other.last) and int(other.first) <= int(self.last)
+        )
+
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Return the fewest prefixes that cover exactly this range, ascending."""
+        if isinstance(self.first, IPv4Address) and isinstance(self.last, IPv4Address):
+            return tuple(summarize_address_range(self.first, self.last))
+        return tuple(summarize_address_range(IPv6Address(int(self.first)), IPv6Address(int(self.last))))
+
+    def __str__(self) -> str:
+        """Return a prefix where the range is one, else ``first-last``."""
+        networks = self.networks()
+        return str(networks[0]) if len(networks) == 1 else f"{self.first}-{self.last}"
+
+
+def parse_range(text: str) -> AddressRange:
+    """Read an entry of ``IPAddressPool.spec.addresses``: a prefix or ``first-last``.
+
+    Host bits of a prefix are cleared, as MetalLB does. Raises ValueError with a text that says what is
+    wrong and what is allowed.
+    """
+    if "-" in text:
+        start, _, end = text.partition("-")
+        first, last = parse_address(start.strip()), parse_address(end.strip())
+        if first.version != last.version:
+            raise ValueError(f"range {text!r} has ends of different families; both must be IPv4 or both IPv6")
+        if int(first) > int(last):
+            raise ValueError(f"range {text!r} ends before it starts; the lower address comes first")
+        return AddressRange(first, last)
+    if "/" not in text:
+        raise ValueError(f"{text!r} is neither a prefix such as 192.0.2.0/24 nor a range such as 192.0.2.1-192.0.2.9")
+    address, _, length = text.partition("/")
+    parsed = parse_address(address)
+    if not (length.isascii() and length.isdigit() and int(length) <= parsed.max_prefixlen):
+        raise ValueError(f"{text!r} has prefix length {length!r}; allowed are 0 to {parsed.max_prefixlen}")
+    network = ip_network(f"{parsed}/{length}", strict=False)
+    return AddressRange(network.network_address, network.broadcast_address)
+
+
+def parse_address(text: str) -> Address:
+    """Read one IP address; raises ValueError that quotes what was found.
+
+    A zone (``fe80::1%eth0``) is refused: no resource of ours has a place for it.
+    """
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address") from None
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        raise ValueError(f"{text!r} has a zone; give the address without it")
+    return address
+
+
+def prefix_of(address: Address, length: int) -> str:
+    """Return the prefix of that length around an address, host bits cleared, in canonical text."""
+    return str(ip_network(f"{address}/{length}", strict=False))

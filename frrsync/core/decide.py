@@ -1,0 +1,73 @@
+"""One node's whole decision: a snapshot and the addresses in, the configuration of its FRR out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from frrsync.core.announce import Announcer, node_of
+from frrsync.core.bgp import build
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from frrsync.core.allocate import Allocation
+    from frrsync.core.announce import Verdict
+    from frrsync.core.frr_config import FrrConfig
+    from frrsync.core.model import Mistake, NamespacedName, Snapshot
+    from frrsync.core.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one node announces and why not the rest, and the configuration that follows.
+
+    Attributes:
+        sessions: the BGP sessions that this node should have.
+        mistakes: what was left out on this node because objects contradict or miss each other.
+
+    """
+
+    verdicts: Mapping[NamespacedName, Verdict]
+    config: FrrConfig
+    sessions: tuple[Session, ...]
+    mistakes: tuple[Mistake, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOptions:
+    """The settings that decisions read; see ``frrsync.settings`` for their meaning."""
+
+    node: str
+    load_balancer_class: str = ""
+    ignore_exclude_label: bool = False
+    maximum_paths: int = 16
+
+
+class NodeDecider:
+    """Decides for one node, again and again; what did not change is not decided twice."""
+
+    def __init__(self, options: NodeOptions) -> None:
+        self._options = options
+        self._announcer = Announcer(
+            options.node,
+            load_balancer_class=options.load_balancer_class,
+            ignore_exclude_label=options.ignore_exclude_label,
+        )
+
+    def decide(self, snapshot: Snapshot, allocated: Mapping[NamespacedName, Allocation]) -> Decision:
+        """Return the decision for this snapshot and these addresses."""
+        verdicts = self._announcer.decide(snapshot, allocated)
+        bgp = build(
+            snapshot,
+            node_of(snapshot, self._options.node),
+            verdicts.values(),
+            self._announcer.advertisements,
+            maximum_paths=self._options.maximum_paths,
+        )
+        return Decision(
+            verdicts=verdicts,
+            config=bgp.config,
+            sessions=bgp.sessions,
+            mistakes=(*self._announcer.mistakes, *bgp.mistakes),
+        )

@@ -1,0 +1,42 @@
+"""Take passwords out of everything that a person or a program gets to see.
+
+FRR prints passwords in clear text in its running configuration, and so does what we render. In their
+place stands a short hash: enough to see that two passwords differ, useless for opening a session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+_SECRET = re.compile(
+    r"""
+    (?P<before>
+        \b(?:neighbor|peer) [ ]+ \S+ [ ]+ password           # BGP, LDP and MSDP sessions
+      | (?:^|(?<=[\n+-])) [ \t]* (?:enable[ ]+)? password    # terminal lines; only where a line starts
+      | \bkey-string                                        # key chains
+      | \bmessage-digest-key [ ]+ \d+ [ ]+ md5              # OSPF
+      | \bauthentication-key | \bauthentication [ ]+ string  # OSPF, RIP
+      | \b(?:area-|domain-|isis[ ]+) password [ ]+ (?:clear|md5)
+    )
+    [ ]+ (?P<secret>[^\r\n]+)
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+_HIDDEN = re.compile(r"<hidden:[0-9a-f]{8}>")
+
+
+def redact(text: str) -> str:
+    """Return the text with ``<hidden:HASH8>`` for every password, equal hashes for equal passwords.
+
+    All the rest of the line goes, since FRR takes a password with blanks; text that is already hidden stays.
+    """
+    return _SECRET.sub(_hide, text)
+
+
+def _hide(match: re.Match[str]) -> str:
+    secret = match["secret"].strip()
+    if _HIDDEN.fullmatch(secret):
+        return match[0]
+    digest = hashlib.sha256(b"frrsync:" + secret.encode()).hexdigest()
+    return f"{match['before']} <hidden:{digest[:8]}>"

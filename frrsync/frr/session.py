@@ -1,0 +1,273 @@
+"""The running FRR behind one face, whichever way it is spoken to.
+
+``SocketFrr`` keeps a connection to each daemon and needs 0.2 ms a line; ``VtyshFrr`` runs vtysh. Both keep
+the connections for noticing a restart: a daemon that ends closes them at once. One thread uses ``read``,
+``send`` and ``alive``; ``show`` may be called by any thread, it shares nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import groupby
+from typing import TYPE_CHECKING, Protocol
+
+from frrsync.errors import FrrUnavailable, VtyError
+from frrsync.frr import scope
+from frrsync.frr.answer import Batch
+from frrsync.frr.dialect import dialect_of
+from frrsync.frr.plan import Daemon
+from frrsync.frr.show import show_allowed
+from frrsync.frr.tree import parse
+from frrsync.frr.vty import PIPELINE_WINDOW, VtySocket
+from frrsync.frr.vtysh import Vtysh
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from frrsync.frr.dialect import Dialect
+    from frrsync.frr.plan import Command
+    from frrsync.frr.tree import Tree
+    from frrsync.settings import Settings
+
+TIMEOUT_SECONDS = 30.0
+"""bgpd answers from its main loop: while it walks a large table nobody gets an answer."""
+
+_RUNNING_CONFIG = "show running-config"
+_INDEPENDENT = ("network ", "no network ")
+
+
+class Frr(Protocol):
+    """A running FRR.
+
+    Every call raises FrrUnavailable when FRR is not there, not permitted, hung or too old.
+    """
+
+    @property
+    def dialect(self) -> Dialect:
+        """How this FRR writes its configuration."""
+
+    @property
+    def generation(self) -> int:
+        """A number that grows whenever a daemon was found restarted."""
+
+    def read(self) -> Tree:
+        """Return what runs of frrsync's, in the form that compares; the tree must not be changed."""
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """Send configuration lines in order; CommandRefused at the first that FRR does not take."""
+
+    def show(self, command: str, daemon: Daemon | None = None) -> str:
+        """Return what one show command prints, from one daemon or, by vtysh, from all that know it."""
+
+    def alive(self) -> Mapping[Daemon, bool]:
+        """Say which daemons run; costs microseconds and waits for nobody."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class Daemons:
+    """The sockets of the daemons of one FRR."""
+
+    def __init__(self, folder: Path, timeout: float) -> None:
+        self._folder = folder
+        self._timeout = timeout
+        self._sockets = {daemon: VtySocket(folder / f"{daemon}.vty", timeout) for daemon in Daemon}
+        self._dialect: tuple[int, Dialect] | None = None
+
+    def __getitem__(self, daemon: Daemon) -> VtySocket:
+        """Return the kept connection to a daemon."""
+        return self._sockets[daemon]
+
+    @property
+    def generation(self) -> int:
+        """Return the number of processes that were met behind the sockets."""
+        return sum(one.processes for one in self._sockets.values())
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return the dialect of bgpd, asked again after a restart: that may have been an upgrade."""
+        bgpd = self._sockets[Daemon.BGPD]
+        bgpd.connect()
+        if self._dialect is None or self._dialect[0] != bgpd.processes:
+            found = dialect_of(bgpd.show("show version"))
+            self._dialect = (bgpd.processes, found)
+        return self._dialect[1]
+
+    def alive(self) -> dict[Daemon, bool]:
+        """Say which daemons hold their connection."""
+        return {daemon: one.is_alive() for daemon, one in self._sockets.items()}
+
+    def has_socket(self, daemon: Daemon) -> bool:
+        """Say whether a daemon has ever run here; Debian starts bfdd only where it is asked to."""
+        return self._sockets[daemon].path.exists()
+
+    def show(self, command: str, daemon: Daemon) -> str:
+        """Ask over a connection of its own, so that any thread may, and a long answer delays nobody."""
+        one = VtySocket(self._folder / f"{daemon}.vty", self._timeout)
+        try:
+            return one.show(command)
+        finally:
+            one.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for one in self._sockets.values():
+            one.close()
+
+
+@dataclass(slots=True)
+class _Parsed:
+    """The last text of a running configuration and what it means: an equal text needs no parsing."""
+
+    digest: bytes = b""
+    tree: Tree = field(default_factory=dict)
+
+    def read(self, text: str, dialect: Dialect, daemon: Daemon | None = None) -> Tree:
+        """Return frrsync's part of a text, of one daemon or of all."""
+        digest = blake2b(text.encode(), digest_size=16).digest()
+        if digest != self.digest:
+            self.tree = scope.managed(parse(text), dialect, only=daemon)
+            self.digest = digest
+        return self.tree
+
+
+class SocketFrr:
+    """FRR through the vty sockets of its daemons; vtysh only for commands that name no daemon."""
+
+    def __init__(self, folder: Path, vtysh: Vtysh, *, timeout: float = TIMEOUT_SECONDS) -> None:
+        self._daemons = Daemons(folder, timeout)
+        self._vtysh = vtysh
+        self._parsed = {daemon: _Parsed() for daemon in Daemon}
+
+    @property
+    def dialect(self) -> Dialect:
+        """How this FRR writes its configuration."""
+        return self._daemons.dialect
+
+    @property
+    def generation(self) -> int:
+        """A number that grows whenever a daemon was found restarted."""
+        return self._daemons.generation
+
+    def read(self) -> Tree:
+        """Return what runs of frrsync's, daemon by daemon."""
+        self._daemons.alive()
+        dialect = self.dialect
+        found: Tree = {}
+        for daemon in scope.daemons(dialect):
+            if daemon is Daemon.BFDD and not self._daemons.has_socket(daemon):
+                continue  # a bfdd that never ran configures nothing
+            text = self._daemons[daemon].show(_RUNNING_CONFIG)
+            found |= self._parsed[daemon].read(text, dialect, daemon)
+        return found
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """Send lines in order, those of one context together."""
+        for daemon, batch in _batches(commands):
+            one = self._daemons[daemon]
+            try:
+                one.configure(["configure terminal", *batch.context])
+                for independent, lines in groupby(batch.lines, key=lambda line: line.startswith(_INDEPENDENT)):
+                    one.configure(lines, window=PIPELINE_WINDOW if independent else 1)
+            except FrrUnavailable:
+                one.close()
+                raise
+            except VtyError:
+                one.send("end")
+                raise
+            one.send("end")
+
+    def show(self, command: str, daemon: Daemon | None = None) -> str:
+        """Return what one show command prints."""
+        _require_show(command)
+        if daemon is None:
+            return self._vtysh.show(command)
+        return self._daemons.show(command, daemon)
+
+    def alive(self) -> Mapping[Daemon, bool]:
+        """Say which daemons run."""
+        return self._daemons.alive()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._daemons.close()
+
+
+class VtyshFrr:
+    """FRR through vtysh; the sockets only tell which daemons run."""
+
+    def __init__(self, folder: Path, vtysh: Vtysh, *, timeout: float = TIMEOUT_SECONDS) -> None:
+        self._daemons = Daemons(folder, timeout)
+        self._vtysh = vtysh
+        self._parsed = _Parsed()
+
+    @property
+    def dialect(self) -> Dialect:
+        """How this FRR writes its configuration."""
+        return self._daemons.dialect
+
+    @property
+    def generation(self) -> int:
+        """A number that grows whenever a daemon was found restarted."""
+        return self._daemons.generation
+
+    def read(self) -> Tree:
+        """Return what runs of frrsync's.
+
+        vtysh leaves out a daemon that does not run, which looks as if it were empty; so each must be
+        there before and be the same one afterwards.
+        """
+        self._require_daemons()
+        before = self.generation
+        text = self._vtysh.show(_RUNNING_CONFIG)
+        self._require_daemons()
+        if self.generation != before:
+            raise FrrUnavailable("a daemon was restarted while its configuration was read")
+        dialect = self.dialect
+        return self._parsed.read(text, dialect)
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """Send lines in order; vtysh finds the daemon of each itself."""
+        self._vtysh.configure(batch for _, batch in _batches(commands))
+
+    def show(self, command: str, daemon: Daemon | None = None) -> str:
+        """Return what one show command prints."""
+        _require_show(command)
+        return self._vtysh.show(command, daemon or "")
+
+    def alive(self) -> Mapping[Daemon, bool]:
+        """Say which daemons run."""
+        return self._daemons.alive()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._daemons.close()
+
+    def _require_daemons(self) -> None:
+        alive = self._daemons.alive()
+        for daemon in scope.daemons(self.dialect):
+            if not alive[daemon] and (daemon is not Daemon.BFDD or self._daemons.has_socket(daemon)):
+                self._daemons[daemon].connect()
+
+
+def open_frr(settings: Settings, *, timeout: float = TIMEOUT_SECONDS) -> Frr:
+    """Return the FRR that the settings name; nothing is connected before it is used."""
+    vtysh = Vtysh(settings.vtysh, settings.vty_dir, settings.frr_namespace, timeout)
+    folder = settings.vty_dir / settings.frr_namespace
+    if settings.apply_with == "vtysh":
+        return VtyshFrr(folder, vtysh, timeout=timeout)
+    return SocketFrr(folder, vtysh, timeout=timeout)
+
+
+def _batches(commands: Sequence[Command]) -> Iterator[tuple[Daemon, Batch]]:
+    """Group neighboring lines of one daemon and context; an empty line only enters the context."""
+    for (daemon, context), group in groupby(commands, key=lambda command: (command.daemon, command.context)):
+        yield daemon, Batch(context, tuple(command.line for command in group if command.line))
+
+
+def _require_show(command: str) -> None:
+    if not show_allowed(command):
+        raise VtyError(f"not a single show command: found {command!r}, allowed is 'show ...' without | ; ?")

@@ -1,0 +1,126 @@
+"""Every setting, once: file key, option, environment variable, default and help come from this table.
+
+A field ``state_dir`` is the option ``--state-dir``, the environment variable ``FRRSYNC_STATE_DIR`` and
+the key ``state-dir`` of the settings file (TOML, ``--settings FILE``). What is given later in this list
+wins: default, settings file, environment, option.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ApplyWith = Literal["sockets", "vtysh"]
+
+
+def _state_home() -> Path:
+    """Return the folder for what must outlive a restart: of the system for root, else of the user."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/frrsync")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "frrsync"
+
+
+def _run_home() -> Path:
+    """Return the folder for the agents' sockets: of the system for root, else of the user."""
+    if os.geteuid() == 0:
+        return Path("/run/frrsync")
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/frrsync-{os.geteuid()}") / "frrsync"  # noqa: S108 - where users have no run folder
+
+
+def _help(text: str, **more: object) -> dict[str, object]:
+    return {"help": text, **more}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one program; paths are absolute, times in seconds."""
+
+    manifests: Path | None = field(default=None, metadata=_help("Folder of manifests to read and watch."))
+    node: str = field(default="", metadata=_help("Name of this node, as in the manifests."))
+    config_namespace: str = field(
+        default="metallb-system",
+        metadata=_help(
+            "Namespace of the metallb.io resources; a manifest without a namespace counts as in it."
+        ),
+    )
+    load_balancer_class: str = field(
+        default="",
+        metadata=_help(
+            "Handle Services of this spec.loadBalancerClass only; empty: Services without a class."
+        ),
+    )
+    ignore_exclude_label: bool = field(
+        default=False,
+        metadata=_help(
+            "Announce from nodes labelled node.kubernetes.io/exclude-from-external-load-balancers too."
+        ),
+    )
+    state_dir: Path = field(
+        default_factory=_state_home,
+        metadata=_help("Folder of the allocation record; never inside the folder of manifests."),
+    )
+    run_dir: Path = field(default_factory=_run_home, metadata=_help("Folder of the agents' sockets."))
+    vty_dir: Path = field(default=Path("/run/frr"), metadata=_help("Folder of FRR's vty sockets."))
+    frr_namespace: str = field(default="", metadata=_help("FRR's name space: what its daemons got as -N."))
+    vtysh: Path = field(default=Path("/usr/bin/vtysh"), metadata=_help("The vtysh that belongs to this FRR."))
+    apply_with: ApplyWith = field(
+        default="sockets",
+        metadata=_help(
+            "Send changes through FRR's vty sockets (fast) or through vtysh.", choices=("sockets", "vtysh")
+        ),
+    )
+    frr_conf: Path | None = field(
+        default=None,
+        metadata=_help("Write the rendered configuration to this file as well, for FRR's own start."),
+    )
+    templates: Path | None = field(
+        default=None, metadata=_help("Folder of templates of your own that replace ours by name.")
+    )
+    maximum_paths: int = field(
+        default=16,
+        metadata=_help("Equal paths that this FRR itself may use per route.", minimum=1, maximum=256),
+    )
+    check_interval: float = field(
+        default=60.0,
+        metadata=_help("Compare with what FRR runs at least this often.", minimum=1, maximum=3600),
+    )
+    observe: bool = field(
+        default=False, metadata=_help("Decide, render and compare, but send nothing to FRR.")
+    )
+    withdraw_on_exit: bool = field(
+        default=False, metadata=_help("Withdraw every announcement on a clean stop; otherwise they stay.")
+    )
+    log_level: str = field(
+        default="info",
+        metadata=_help(
+            "Least important event that is logged.", choices=("debug", "info", "warning", "error")
+        ),
+    )
+
+    @property
+    def agent_socket(self) -> Path:
+        """Return the unix socket of this node's agent."""
+        return self.run_dir / f"agent-{self.node}.sock"
+
+
+class SettingHelp(NamedTuple):
+    """One row of the table, for the command line and the documentation."""
+
+    name: str
+    option: str
+    variable: str
+    help: str
+
+
+def table() -> Iterator[SettingHelp]:
+    """Yield every setting in the order of the class."""
+    for item in fields(Settings):
+        option = item.name.replace("_", "-")
+        yield SettingHelp(
+            item.name, f"--{option}", f"FRRSYNC_{item.name.upper()}", str(item.metadata["help"])
+        )
