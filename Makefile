@@ -61,8 +61,8 @@ soak: setup ## the long figures: thousands of random changes; tens of minutes
 	@$(AS_ROOT) .venv/bin/python tools/run_tests.py soak -- --timeout 7200 $(PYTEST_OPTIONS)
 
 .PHONY: bench
-bench: setup ## measure from manifest to route, and the time of an apply beside frr-reload.py
-	@$(AS_ROOT) .venv/bin/python tests/bench/run.py $(if $(FRR),--frr $(FRR))
+bench: setup ## measure from manifest to route, and the time of an apply beside frr-reload.py (QUICK=1: small)
+	@$(AS_ROOT) env PYTHONPATH=tests .venv/bin/python -m bench.run $(if $(FRR),--frr $(FRR)) $(if $(QUICK),--quick)
 
 ##@ The lab (LAB=file chooses another topology)
 

@@ -43,6 +43,6 @@ def agent(settings: Settings) -> None:
     Addresses come from the record that `frrsync controller` keeps in --state-dir. Stops on SIGTERM or
     SIGINT; announcements stay unless --withdraw-on-exit is given.
     """
-    from frrsync import agent as program
+    from frrsync.agent import run as run_agent
 
-    run_until_stopped(settings, "agent", lambda stop: program.run(settings, allocate=False, stop=stop))
+    run_until_stopped(settings, "agent", lambda stop: run_agent(settings, allocate=False, stop=stop))

@@ -29,6 +29,6 @@ def controller(settings: Settings) -> None:
 
     One per folder of manifests; a second one on the same record is refused. Stops on SIGTERM or SIGINT.
     """
-    from frrsync import controller as program
+    from frrsync.controller import run as run_controller
 
-    run_until_stopped(settings, "controller", lambda stop: program.run(settings, stop=stop))
+    run_until_stopped(settings, "controller", lambda stop: run_controller(settings, stop=stop))

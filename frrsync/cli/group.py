@@ -39,10 +39,10 @@ class LazyGroup(click.Group):
         """Return the names in the order of the table: from running to looking."""
         return list(self._commands_with_help)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command."""
         if cmd_name not in self._commands_with_help:
-            return None
+            return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(import_module(f"frrsync.cli.{cmd_name}"), cmd_name)
         return command
 

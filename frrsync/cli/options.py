@@ -96,6 +96,13 @@ _OF_COMMANDS = (
         default="table",
     ),
     OptionRow(
+        name="frr_version",
+        kind=click.STRING,
+        python=str,
+        help="Render for this version of FRR, such as 8.4.",
+        default="10.3",
+    ),
+    OptionRow(
         name="show_secrets",
         kind=click.BOOL,
         python=bool,

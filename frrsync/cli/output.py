@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 WIDE = 10_000
 """Columns when nobody looks: a line of a file is never wrapped."""
@@ -51,3 +51,10 @@ def print_rows(headers: Sequence[str], rows: Iterable[Sequence[object]], *, red:
 def printable(text: str) -> str:
     """Return the text on one line without control characters: a manifest must not steer a terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def mistake_line(mistake: Mapping[str, Any]) -> str:
+    """Return a mistake as a compiler would print it: ``file:line: Kind name: field: message``."""
+    where = f"{mistake['file']}:{mistake['line']}" if mistake["line"] else mistake["file"]
+    subject = f"{mistake['kind']} {mistake['name']}".strip()
+    return ": ".join(part for part in (where, subject, mistake["field"], mistake["message"]) if part)

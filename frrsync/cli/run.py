@@ -23,6 +23,6 @@ def run(settings: Settings) -> None:
     For one node. Several nodes that share a folder need one `frrsync controller` and a `frrsync agent`
     each. Stops on SIGTERM or SIGINT; announcements stay unless --withdraw-on-exit is given.
     """
-    from frrsync import agent
+    from frrsync.agent import run as run_agent
 
-    run_until_stopped(settings, "run", lambda stop: agent.run(settings, allocate=True, stop=stop))
+    run_until_stopped(settings, "run", lambda stop: run_agent(settings, allocate=True, stop=stop))

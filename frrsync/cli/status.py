@@ -10,7 +10,7 @@ import click
 
 from frrsync.cli.group import example
 from frrsync.cli.options import with_option, with_settings
-from frrsync.cli.output import print_document, print_rows, printable
+from frrsync.cli.output import mistake_line, print_document, print_rows, printable
 from frrsync.core.status import ESTABLISHED
 from frrsync.errors import FrrsyncError
 
@@ -174,13 +174,6 @@ def _print_mistakes(mistakes: list[Document]) -> None:
 def _print_rest(items: Sequence[Document]) -> None:
     if len(items) > SHOWN:
         click.echo(f"... and {len(items) - SHOWN} more: --output json shows all")
-
-
-def mistake_line(mistake: Document) -> str:
-    """Return a mistake as a compiler would print it: ``file:line: Kind name: field: message``."""
-    where = f"{mistake['file']}:{mistake['line']}" if mistake["line"] else mistake["file"]
-    subject = f"{mistake['kind']} {mistake['name']}".strip()
-    return ": ".join(part for part in (where, subject, mistake["field"], mistake["message"]) if part)
 
 
 def age(moment: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network, summarize_address_range
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network, summarize_address_range
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Network, IPv6Network
+    from ipaddress import IPv4Network
 
 Address = IPv4Address | IPv6Address
+
+_EMBEDDED_IPV4 = (IPv6Network("::/96"), IPv6Network("::ffff:0:0/96"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def parse_range(text: str) -> AddressRange:
             raise ValueError(f"range {text!r} has ends of different families; both must be IPv4 or both IPv6")
         if int(first) > int(last):
             raise ValueError(f"range {text!r} ends before it starts; the lower address comes first")
-        return AddressRange(first, last)
+        return _announceable(AddressRange(first, last), text)
     if "/" not in text:
         raise ValueError(f"{text!r} is neither a prefix such as 192.0.2.0/24 nor a range such as 192.0.2.1-192.0.2.9")
     address, _, length = text.partition("/")
@@ -72,7 +74,15 @@ def parse_range(text: str) -> AddressRange:
     if not (length.isascii() and length.isdigit() and int(length) <= parsed.max_prefixlen):
         raise ValueError(f"{text!r} has prefix length {length!r}; allowed are 0 to {parsed.max_prefixlen}")
     network = ip_network(f"{parsed}/{length}", strict=False)
-    return AddressRange(network.network_address, network.broadcast_address)
+    return _announceable(AddressRange(network.network_address, network.broadcast_address), text)
+
+
+def _announceable(found: AddressRange, text: str) -> AddressRange:
+    """Return the range; raises ValueError for embedded IPv4, which FRR 8.4 and 10.3 print in different forms."""
+    for network in _EMBEDDED_IPV4:
+        if found.version == 6 and found.overlaps(AddressRange(network[0], network[-1])):
+            raise ValueError(f"{text!r} lies in {network}, whose addresses stand for IPv4; allowed are others")
+    return found
 
 
 def parse_address(text: str) -> Address:
@@ -91,4 +101,6 @@ def parse_address(text: str) -> Address:
 
 def prefix_of(address: Address, length: int) -> str:
     """Return the prefix of that length around an address, host bits cleared, in canonical text."""
+    if length == address.max_prefixlen:
+        return f"{address}/{length}"
     return str(ip_network(f"{address}/{length}", strict=False))

@@ -145,7 +145,7 @@ class Announcer:
         known = self._sources
         if (
             self._rules is not None
-            and all(new is old for new, old in zip(sources, known, strict=True))
+            and all(new is old or new == old for new, old in zip(sources, known, strict=True))
             and self._rules.node == node
             and pools <= self._rules.by_pool.keys()
         ):

@@ -35,10 +35,12 @@ class Chooser:
         """Return the addresses that a Service asks for, or why it cannot have them."""
         families = tuple(map(family_of, request.numbers))
         if families not in request.families.requestable:
-            allowed = " or ".join(_words(option) for option in request.families.requestable)
+            allowed = ", or ".join(
+                " and ".join(f"one IPv{family} address" for family in option) for option in request.families.requestable
+            )
             return Pending(
                 reason=PendingReason.REQUESTED_FAMILY_MISMATCH,
-                message=f"it asks for {_texts(request.numbers)}, but has to ask for {allowed}",
+                message=f"it asks for {_texts(request.numbers)}; allowed is {allowed}",
             )
         owners = {number: self.table.owner(number) for number in request.numbers}
         outside = [number for number, owner in owners.items() if owner is None]
@@ -79,21 +81,26 @@ class Chooser:
                         return Choice(pool.name, tuple(number for number in numbers if number is not None))
         tried = [pool for group in groups for pool in group]
         names = ", ".join(pool.name for pool in tried)
-        wanted = " or ".join(_words(option) for option in request.families.attempts)
+        wanted = _words(request)
         if any(set(option) <= pool.families() for option in request.families.attempts for pool in tried):
             return Pending(
-                reason=PendingReason.POOL_EXHAUSTED, message=f"no free {wanted} is left in IPAddressPool {names}"
+                reason=PendingReason.POOL_EXHAUSTED, message=f"no address is free in IPAddressPool {names} ({wanted})"
             )
-        return Pending(reason=PendingReason.FAMILY_NOT_IN_POOL, message=f"IPAddressPool {names} cannot give {wanted}")
+        return Pending(
+            reason=PendingReason.FAMILY_NOT_IN_POOL,
+            message=f"IPAddressPool {names} has no addresses of the family ({wanted})",
+        )
 
     def second(self, request: Request, held: int, pool_name: str) -> int | str:
         """Return an address of the other family from the same pool, or in words why there is none."""
         family = 10 - family_of(held)
         pool = self.table.get(pool_name)
         if pool is None or self.table.owner(held) is not pool or not self.table.allows(pool, request.service):
-            return f"{_words((family,))} has to come from IPAddressPool {pool_name}, which does not serve it any more"
+            return (
+                f"the IPv{family} address has to come from IPAddressPool {pool_name}, which does not serve it any more"
+            )
         found = self.space.lowest(request.name, pool.ranges, family)
-        return found if found is not None else f"IPAddressPool {pool_name} has no free {_words((family,))}"
+        return found if found is not None else f"IPAddressPool {pool_name} has no free IPv{family} address"
 
     def _groups(self, request: Request) -> tuple[tuple[SoundPool, ...], ...] | Pending:
         """Return the pools to try, in groups of which the later one is tried when the earlier gives nothing."""
@@ -140,9 +147,11 @@ def _not_allowed(pool: SoundPool, request: Request) -> Pending:
     )
 
 
-def _words(families: tuple[int, ...]) -> str:
-    """Return families as people read them."""
-    return " and ".join("an IPv4 address" if family == 4 else "an IPv6 address" for family in families)
+def _words(request: Request) -> str:
+    """Return the families that a Service wants at least, as people read them."""
+    attempts = request.families.attempts
+    least = [option for option in attempts if not any(set(other) < set(option) for other in attempts)]
+    return " or ".join(" and ".join(f"IPv{family}" for family in option) for option in least)
 
 
 def _texts(numbers: Iterable[int]) -> str:

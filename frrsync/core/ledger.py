@@ -74,7 +74,7 @@ class Ledger:
             if service.load_balancer_class != self._class:
                 claims.append(service)
                 continue
-            request = read_request(service)
+            request = read_request(name, service)
             self._space.set_sharing(name, request.sharing)
             holding = keep(request, previous, self._table) if previous is not None else None
             if holding is not None:
@@ -82,7 +82,11 @@ class Ledger:
             else:
                 waiting.append(request)
         waiting += self._settle_contended(self._settle_undisputed(keeping))
-        claims += [holding.request.service for holding in keeping if holding.request.name in self._held]
+        claims += [
+            holding.request.service
+            for holding in keeping
+            if holding.request.service.ingress and holding.request.name in self._held
+        ]
         for service in claims:
             self._claim_status(service)
         return waiting
@@ -136,22 +140,23 @@ class Ledger:
 
     def _forget(self, name: NamespacedName) -> Allocation | None:
         """Remove every trace of a Service; return what was allocated to it."""
-        held, claimed = self._held.pop(name, ()), self._claimed.pop(name, ())
-        self._space.forget(name, held, claimed)
-        self.pending.pop(name, None)
-        self.notes.pop(name, None)
-        self.single.pop(name, None)
+        if name in self._held or name in self.pending or name in self._claimed:
+            self._space.forget(name, self._held.pop(name, ()), self._claimed.pop(name, ()))
+            self.pending.pop(name, None)
+            self.notes.pop(name, None)
+            self.single.pop(name, None)
         return self.allocated.pop(name, None)
 
     def _settle_undisputed(self, keeping: list[Holding]) -> list[Holding]:
         """Let Services keep addresses that nobody else holds; return the others."""
-        holders = Counter(chain.from_iterable(holding.numbers for holding in keeping))
+        wanted = Counter(chain.from_iterable(holding.numbers for holding in keeping))
+        contested = {number for number, count in wanted.items() if count > 1 or self._space.holders(number)}
         disputed = []
         for holding in keeping:
-            if any(holders[number] > 1 or self._space.holders(number) for number in holding.numbers):
-                disputed.append(holding)
-            else:
+            if contested.isdisjoint(holding.numbers):
                 self._keep(holding)
+            else:
+                disputed.append(holding)
         return disputed
 
     def _settle_contended(self, disputed: list[Holding]) -> list[Request]:

@@ -64,11 +64,12 @@ def _overlaps(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundPool:
-    """A pool without the ranges that overlap another one."""
+    """A pool without the ranges that overlap another one; a plain one serves all with all it has."""
 
     name: str
     resource: IPAddressPool
     ranges: tuple[FreeRange, ...]
+    is_plain: bool
 
     def families(self) -> frozenset[int]:
         """Return the families of which the pool has addresses."""
@@ -167,7 +168,12 @@ def _sound_pool(pool: IPAddressPool, left_out: set[tuple[str, int]]) -> SoundPoo
         for index, item in enumerate(pool.addresses)
         if (pool.meta.name, index) not in left_out
     )
-    return SoundPool(name=pool.meta.name, resource=pool, ranges=ranges)
+    return SoundPool(
+        name=pool.meta.name,
+        resource=pool,
+        ranges=ranges,
+        is_plain=pool.service_allocation is None and not pool.avoid_buggy_ips,
+    )
 
 
 def _priority(pool: SoundPool) -> tuple[bool, int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from frrsync.core.address import parse_address
 from frrsync.core.address_space import Sharing, family_of, number_of
@@ -49,11 +49,11 @@ class Families:
         return held if set(held) < set(self.attempts[0]) else ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a Service asks for.
+class Request(NamedTuple):
+    """What a Service asks for; a tuple, because ten thousand of them are made in one pass.
 
     Attributes:
+        name: namespace and name of the Service.
         numbers: the addresses asked for explicitly, ascending; empty for any address.
         pool: the pool asked for, or empty.
         sharing: with whom it may share an address; None for nobody.
@@ -61,6 +61,7 @@ class Request:
 
     """
 
+    name: NamespacedName
     service: Service
     families: Families
     numbers: tuple[int, ...] = ()
@@ -69,9 +70,9 @@ class Request:
     problem: Pending | None = None
 
     @property
-    def name(self) -> NamespacedName:
-        """Return namespace and name of the Service."""
-        return self.service.meta.key
+    def plain(self) -> bool:
+        """Say whether neither an address nor a pool is asked for, and nothing is wrong."""
+        return not self.numbers and not self.pool and self.problem is None
 
 
 SINGLE = {4: Families(attempts=(V4,), requestable=(V4,)), 6: Families(attempts=(V6,), requestable=(V6,))}
@@ -100,7 +101,7 @@ def annotation(service: Service, name: str) -> str:
     return ""
 
 
-def read_request(service: Service) -> Request:
+def read_request(name: NamespacedName, service: Service) -> Request:
     """Read what a Service asks for; what cannot be understood ends in ``problem``."""
     problem: Pending | None = None
     numbers: tuple[int, ...] = ()
@@ -114,6 +115,7 @@ def read_request(service: Service) -> Request:
     except ValueError as error:
         problem = problem or Pending(reason=PendingReason.INVALID_REQUEST, message=str(error))
     return Request(
+        name=name,
         service=service,
         families=families,
         numbers=numbers,
@@ -129,8 +131,10 @@ def read_families(service: Service) -> Families:
     In a cluster the cluster IPs decide, as in MetalLB. A plain manifest has none: then the fields decide
     from which the API server would have made them.
     """
-    versions = tuple(6 if ":" in address else 4 for address in service.cluster_ips)
     policy = service.ip_family_policy
+    if policy is None and not service.cluster_ips and not service.ip_families:
+        return UNSAID
+    versions = tuple(6 if ":" in address else 4 for address in service.cluster_ips)
     if len(versions) == 1:
         if policy is IPFamilyPolicy.REQUIRE_DUAL_STACK:
             raise ValueError(
@@ -150,8 +154,6 @@ def read_families(service: Service) -> Families:
             return PREFER_STATED[first] if versions else PREFER[first]
         case IPFamilyPolicy.SINGLE_STACK:
             return SINGLE[wanted[0]] if wanted else UNSAID_SINGLE
-    if not wanted:
-        return UNSAID
     # The API server takes two families without a policy for RequireDualStack.
     return SINGLE[wanted[0]] if len(set(wanted)) == 1 else REQUIRE
 

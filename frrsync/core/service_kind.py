@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from frrsync.core.fields import shown
-from frrsync.core.grammar import dns_label, label_key, label_value, port_name
+from frrsync.core.grammar import dns_label, label_key, label_value, port_name, quoted
 from frrsync.core.kubernetes_kinds import canonical_address
 from frrsync.core.model import IPFamily, IPFamilyPolicy, Service, ServicePort, TrafficPolicy
 
@@ -92,7 +92,7 @@ def read_service(top: Fields, meta: Metadata) -> Service:
         meta=meta,
         type=spec.choice("type", ServiceType, ServiceType.CLUSTER_IP).value,
         cluster_ips=_cluster_ips(spec),
-        ip_families=_ip_families(spec),
+        ip_families=spec.texts("ipFamilies", _ip_family, unique=True),
         ip_family_policy=spec.choice("ipFamilyPolicy", IPFamilyPolicy, None),
         load_balancer_ip=spec.text("loadBalancerIP"),
         load_balancer_class=spec.parsed("loadBalancerClass", label_key, ""),
@@ -119,13 +119,11 @@ def _cluster_ips(spec: Fields) -> tuple[str, ...]:
     return every or ((first,) if first else ())
 
 
-def _ip_families(spec: Fields) -> tuple[IPFamily, ...]:
-    def family(text: str) -> IPFamily:
-        if text not in IPFamily:
-            raise ValueError(f"found {text!r}, allowed are {', '.join(IPFamily)}")
+def _ip_family(text: str) -> IPFamily:
+    try:
         return IPFamily(text)
-
-    return spec.texts("ipFamilies", family, unique=True)
+    except ValueError:
+        raise ValueError(f"found {quoted(text)}, allowed are {', '.join(IPFamily)}") from None
 
 
 def _ports(spec: Fields) -> tuple[ServicePort, ...]:

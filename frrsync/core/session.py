@@ -99,8 +99,19 @@ def _identifier(peer: BGPPeer) -> tuple[str, str]:
     return peer.interface or peer.peer_address, peer.vrf
 
 
+def _check_local_asn(peer: BGPPeer) -> None:
+    """Raise for a ``localASN`` that FRR 8.4 or 10.3 refuses or turns into something else."""
+    if peer.local_asn is None:
+        return
+    if peer.local_asn in {peer.my_asn, peer.peer_asn}:
+        raise _LeftOutError("spec.localASN", f"found {peer.local_asn}, allowed is another one than myASN and peerASN")
+    if peer.dynamic_asn == "internal" or peer.peer_asn == peer.my_asn:
+        raise _LeftOutError("spec.localASN", f"found {peer.local_asn}, allowed is none on an internal (iBGP) session")
+
+
 def _check_against(others: list[BGPPeer], peer: BGPPeer) -> None:
     """Raise if one FRR cannot have this peer beside those that were there before it."""
+    _check_local_asn(peer)
     for other in others:
         name = other.meta.name
         if _identifier(other) == _identifier(peer):
@@ -111,7 +122,7 @@ def _check_against(others: list[BGPPeer], peer: BGPPeer) -> None:
         if other.vrf == peer.vrf and other.my_asn != peer.my_asn:
             raise _LeftOutError(
                 "spec.myASN",
-                f"found {peer.my_asn}, allowed is {other.my_asn} as in the older BGPPeer {name} (one ASN per node and VRF)",
+                f"found {peer.my_asn}, allowed is {other.my_asn} as in the older BGPPeer {name}: one ASN a VRF",
             )
         if peer.router_id and other.router_id and peer.router_id != other.router_id:
             raise _LeftOutError(
@@ -149,6 +160,8 @@ def _timers(peer: BGPPeer) -> tuple[int | None, int | None]:
         hold = 3 * keepalive
     if keepalive is None and hold is not None:
         keepalive = hold // 3
+    if keepalive is not None and hold is not None:
+        keepalive = min(keepalive, hold // 3)  # FRR silently cuts it to a third
     return keepalive, hold
 
 
@@ -163,7 +176,7 @@ def _neighbor(peer: BGPPeer, password: str) -> Neighbor:
         description=peer.meta.name,
         bfd_profile=peer.bfd_profile,
         password=password,
-        ebgp_multihop=MULTIHOP if peer.ebgp_multi_hop else None,
+        ebgp_multihop=MULTIHOP if peer.ebgp_multi_hop and external else None,
         # A router's global IPv6 address need not be on the link; MetalLB lifts the check as well.
         disable_connected_check=over_ipv6 and external and not peer.ebgp_multi_hop,
         local_as=peer.local_asn,

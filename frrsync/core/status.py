@@ -31,6 +31,7 @@ class ProblemCode(StrEnum):
     """What can be wrong with a node; the document's ``problems[].code``."""
 
     STARTING = "starting"
+    BLOCKED = "blocked"
     FRR_UNREACHABLE = "frrUnreachable"
     APPLY_FAILED = "applyFailed"
     SESSION_DOWN = "sessionDown"
@@ -129,6 +130,7 @@ class AgentStatus:
 
     Attributes:
         started_at: seconds since the epoch.
+        blocked: what keeps the agent from deciding or rendering; empty when nothing does.
         services: every verdict; Services of another type are left out of the document.
         ignored_kinds: kinds found among the manifests that are none of ours.
 
@@ -138,6 +140,7 @@ class AgentStatus:
     version: str
     started_at: float
     observe: bool = False
+    blocked: str = ""
     frr: FrrState = FrrState()
     last_apply: LastApply | None = None
     sessions: tuple[SessionState, ...] = ()
@@ -205,7 +208,9 @@ def _frr_problems(status: AgentStatus) -> Iterator[tuple[ProblemCode, str]]:
     last = status.last_apply
     if status.frr.reachable is False:
         yield ProblemCode.FRR_UNREACHABLE, status.frr.error or "FRR does not answer"
-    elif last is None:
+    if status.blocked and status.blocked != status.frr.error:
+        yield ProblemCode.BLOCKED, f"the last good configuration stays: {status.blocked}"
+    elif last is None and status.frr.reachable is not False:
         yield ProblemCode.STARTING, "nothing has been applied since the agent started"
     if last is not None and last.result in {ApplyResult.FAILED, ApplyResult.ROLLED_BACK}:
         yield (

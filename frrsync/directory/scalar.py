@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 import re
 from base64 import b64decode
+from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 Scalar = str | int | float | bool | None
@@ -22,7 +24,9 @@ _WORDS: Final[dict[str, Scalar]] = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
-_FIRST: Final = frozenset("0123456789+-.yYnNtTfFoO~")
+SPECIAL: Final = frozenset("0123456789+-.yYnNtTfFoO~")
+"""What a plain scalar begins with when it may be anything but text."""
+
 _DECIMAL: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
 _OTHER_BASE: Final = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+))")
 _BINARY: Final = re.compile(r"(-?)0b([+-]?[01]+)")
@@ -31,9 +35,10 @@ _DOTTED: Final = re.compile(r"\.(?:[0-9]+_?)+(?:[eE][+-]?[0-9]+)?")
 _TAG: Final = "tag:yaml.org,2002:"
 
 
+@lru_cache(maxsize=4096)
 def resolve(text: str) -> Scalar:
     """Return the value of a plain scalar without a tag."""
-    if text and text[0] not in _FIRST:
+    if text and text[0] not in SPECIAL:
         return text
     if text in _WORDS:
         return _WORDS[text]
@@ -86,11 +91,11 @@ def _number(text: str) -> Scalar:
     if match := _OTHER_BASE.fullmatch(plain):
         sign, hexadecimal, binary, octal = match.groups()
         digits, base = (hexadecimal, 16) if hexadecimal else (binary, 2) if binary else (octal, 8)
-        value = int(digits, base) * (-1 if sign == "-" else 1)
-        if -(2**63) <= value < 2**64:
-            return value
-    if _FLOAT.fullmatch(plain):
-        return _whole(float(plain))
+        number = int(digits, base) * (-1 if sign == "-" else 1)
+        if -(2**63) <= number < 2**64:
+            return number
+    if _FLOAT.fullmatch(plain) and math.isfinite(value := float(plain)):
+        return _whole(value)
     if match := _BINARY.fullmatch(plain):
         return int(match[2], 2) * (-1 if match[1] else 1)
     return text
@@ -102,5 +107,5 @@ def _bounded(value: int, text: str) -> Scalar:
 
 
 def _whole(value: float) -> int | float:
-    """Return a float as JSON spells it for the API: without a point where it is whole."""
-    return int(value) if value.is_integer() and abs(value) < 1e21 else value
+    """Return a float as JSON spells it for the API: without a point where it is whole (Go, below 1e21)."""
+    return int(Decimal(repr(value))) if value.is_integer() and abs(value) < 1e21 else value

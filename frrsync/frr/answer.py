@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from frrsync.core.redact import redact
 from frrsync.errors import CommandRefused
-from frrsync.frr.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

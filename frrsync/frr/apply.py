@@ -11,9 +11,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from frrsync import log
+from frrsync.core.redact import redact
 from frrsync.errors import ApplyError, CommandRefused, FrrUnavailable, VerifyError, VtyError
 from frrsync.frr.diff import make_plan
-from frrsync.frr.redact import redact
 from frrsync.frr.scope import managed
 from frrsync.frr.tree import difference
 
@@ -144,7 +144,8 @@ class Applier:
                 return
             self._verify(wanted)
         except CommandRefused as error:
-            said = redact(f"{error.daemon} refused {error.line!r} with status {error.status}: {error.text}")
+            line, text = redact(error.line), redact(error.text)
+            said = f"{error.daemon} refused {line!r} with status {error.status}: {text}"
             rolled_back, outcome = self._roll_back(checkpoint)
             raise ApplyError(f"{said}; {outcome}", rolled_back=rolled_back) from error
         except VerifyError as error:
@@ -183,7 +184,7 @@ class Applier:
             duration=monotonic() - started,
             verified=error is None and self._unverified is None,
             resets=plan.resets if plan else (),
-            error=redact(str(error)) if error else "",
+            error=str(error) if error else "",
             rolled_back=isinstance(error, ApplyError) and error.rolled_back,
         )
         if plan and error is None:
@@ -209,7 +210,7 @@ def _differences(running: Tree, wanted: Tree) -> tuple[list[Path], list[Path]]:
 def _summary(running: Tree, wanted: Tree) -> str:
     """Name the first lines that differ, without passwords."""
     missing, unexpected = _differences(running, wanted)
-    named = [f"missing {' / '.join(path)!r}" for path in missing]
-    named += [f"unexpected {' / '.join(path)!r}" for path in unexpected]
-    more = f" and {len(named) - _SHOWN_DIFFERENCES} more" if len(named) > _SHOWN_DIFFERENCES else ""
-    return redact("\n".join(named[:_SHOWN_DIFFERENCES])).replace("\n", ", ") + more
+    named = [f"missing {redact(' / '.join(path))!r}" for path in missing[:_SHOWN_DIFFERENCES]]
+    named += [f"unexpected {redact(' / '.join(path))!r}" for path in unexpected[:_SHOWN_DIFFERENCES]]
+    more = len(missing) + len(unexpected) - _SHOWN_DIFFERENCES
+    return ", ".join(named[:_SHOWN_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")

@@ -29,7 +29,7 @@ from frrsync.frr.policy import RouteMaps, read_instance, steps
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from frrsync.frr.policy import Instance, Steps
+    from frrsync.frr.policy import Steps
     from frrsync.frr.tree import Tree
 
 _FAMILY = "address-family "
@@ -204,6 +204,8 @@ class _Planner:
 
     def _without(self, router: Tree, peers: list[str]) -> Tree:
         """Return the tree of an instance after ``no neighbor`` for these peers."""
+        if not peers:
+            return router
         gone = set(peers)
         return {
             line: {item: {} for item in content if neighbor_of(item) not in gone} if content else {}
@@ -266,7 +268,7 @@ class _Planner:
     # prefixes, and lines of families
 
     def _prefixes(self, context: tuple[str, ...], have: Tree, wanted: Tree) -> None:
-        before, after = read_instance(have), read_instance(wanted)
+        before, after = read_instance(have, wanted), read_instance(wanted, have)
         if before == after:
             return
         way = steps(before, after, self._old_maps, self._new_maps)
@@ -297,29 +299,22 @@ class _Planner:
 
     def _family_lines(self, context: tuple[str, ...], have: Tree, wanted: Tree, staying: set[str]) -> None:
         """Send what is neither prefix nor outbound map of a neighbor that had one; activation comes last."""
-        done = read_instance(have)
         families = [line for line in dict.fromkeys((*have, *wanted)) if line.startswith(_FAMILY)]
         for family in families:
             old, new = have.get(family, {}), wanted.get(family, {})
-            added = [line for line in new if line not in old and self._is_family_line(family, line, done, staying)]
-            keys = {instance_key(line) for line in new}
-            removed = [
+            appearing = [line for line in new if line not in old and not line.startswith("network ")]
+            leaving = [line for line in old if line not in new and not line.startswith("network ")]
+            outbound = {instance_key(line) for line in old if line.endswith(" out") and " route-map " in line}
+            added = [
                 line
-                for line in old
-                if line not in new and not line.startswith("network ") and instance_key(line) not in keys
+                for line in appearing
+                if (neighbor_of(line) in staying and instance_key(line) not in outbound) or not neighbor_of(line)
             ]
+            keys = {instance_key(line) for line in appearing}
+            removed = [line for line in leaving if instance_key(line) not in keys]
             added.sort(key=lambda line: line.endswith(" activate"))
             removed.sort(key=lambda line: not line.endswith(" activate"))
             self._send((*context, family), *(negation(line) for line in removed), *added)
-
-    def _is_family_line(self, family: str, line: str, done: Instance, staying: set[str]) -> bool:
-        if line.startswith("network "):
-            return False
-        peer = neighbor_of(line)
-        if not peer:
-            return True
-        outbound = line.endswith(" out") and " route-map " in line
-        return peer in staying and not (outbound and (family, peer) in done.outbound)
 
 
 def _neighbor_changes(peer: str, have: Tree, wanted: Tree) -> list[str]:

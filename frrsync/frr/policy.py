@@ -41,28 +41,37 @@ _NOT_OURS = ""
 
 @dataclass(slots=True)
 class Instance:
-    """What one BGP instance announces: the part of its tree that step by step changes.
+    """What one BGP instance announces, as far as it differs from another state of the same instance.
 
     Attributes:
-        networks: the class map of every prefix.
+        networks: the class map of every prefix whose line the other state does not have.
+        classes: the class maps of all prefixes.
         outbound: the outbound map of every neighbor in every family.
 
     """
 
     networks: dict[FamilyPrefix, str] = field(default_factory=dict)
+    classes: set[str] = field(default_factory=set)
     outbound: dict[FamilyNeighbor, str] = field(default_factory=dict)
 
 
-def read_instance(router: Tree) -> Instance:
-    """Read networks and outbound maps from the tree below a ``router bgp`` line."""
+def read_instance(router: Tree, other: Tree) -> Instance:
+    """Read networks and outbound maps from the tree below a ``router bgp`` line.
+
+    One line changed among ten thousand must not cost ten thousand looks at a line; so lines that both
+    states have are only asked for their class.
+    """
     instance = Instance()
     for family, content in router.items():
         if not family.startswith("address-family "):
             continue
+        known = other.get(family, {})
+        instance.classes.update({line.rpartition(" ")[2] for line in content if line.startswith("network ")})
         for line in content:
             if line.startswith("network "):
-                _, prefix, *rest = line.split(" ")
-                instance.networks[family, prefix] = rest[1] if len(rest) == 2 else _NOT_OURS
+                if line not in known:
+                    _, prefix, *rest = line.split(" ")
+                    instance.networks[family, prefix] = rest[1] if len(rest) == 2 else _NOT_OURS
             elif line.startswith("neighbor ") and line.endswith(" out") and " route-map " in line:
                 _, peer, _, name, _ = line.split(" ")
                 instance.outbound[family, peer] = name
@@ -149,6 +158,7 @@ class _Transition:
     """The working state of ``steps``: what runs at each point of the change."""
 
     def __init__(self, before: Instance, after: Instance, old: RouteMaps, new: RouteMaps) -> None:
+        self._before, self._after = before, after
         self._new_networks = after.networks
         self._old_networks = dict(before.networks)
         self._pairs = {
@@ -161,8 +171,8 @@ class _Transition:
         """Return the steps."""
         old_tags = {key: self._old.tag(name) for key, name in self._old_networks.items()}
         new_tags = {key: self._new.tag(name) for key, name in self._new_networks.items()}
-        used = set(new_tags.values())
-        changed = self._changed(set(old_tags.values()) & used)
+        used = {self._new.tag(name) for name in self._after.classes}
+        changed = self._changed({self._old.tag(name) for name in self._before.classes} & used)
         leaving = [key for key in self._old_networks if key not in new_tags]
         self._result.withdraw_first = [key for key in leaving if old_tags[key] in changed]
         self._result.withdraw = [key for key in leaving if old_tags[key] not in changed]
@@ -207,7 +217,7 @@ class _Transition:
             own_form = self._new.has_tags_only(after) and self._old.has_tags_only(before)
             bridges[pair] = self._temporary([*wanted.values(), *extra]) if extra and own_form else after
             finals[pair] = after
-        moving = {key: name for key, name in self._new_networks.items() if self._old_networks.get(key) != name}
+        moving = self._new_networks
         moves_out = any(key in self._old_networks for key in moving)
         if not moves_out and not transit:
             bridges = finals

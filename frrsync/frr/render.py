@@ -28,7 +28,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from frrsync.core import frr_config
 from frrsync.core.redact import redact
-from frrsync.errors import RenderError
+from frrsync.errors import ConfigError, RenderError
 from frrsync.frr import tree
 from frrsync.frr.dialect import Dialect
 from frrsync.frr.text_check import LARGEST_TEXT, check_text, check_values
@@ -70,13 +70,15 @@ class RenderedConfig:
 class Renderer:
     """Renders configurations for one FRR. For one thread; make a new one when a template file changed."""
 
-    def __init__(self, templates: Path | None, dialect: Dialect) -> None:
+    def __init__(self, templates: Path | None, dialect: Dialect, *, seconds: float = RENDER_SECONDS) -> None:
+        if templates is not None and not templates.is_dir():
+            raise ConfigError(f"templates: found no folder {templates}, allowed is a folder of templates or none")
         self._dialect = dialect
-        self._environment = _Environment(templates)
+        self._environment = _Environment(templates, seconds)
         self._environment.filters["blocks"] = _blocks
         self._environment.globals["part"] = self._part
-        self._parts: dict[Network, _Part] = {}
-        self._used: dict[Network, _Part] = {}
+        self._parts: dict[tuple[str, Network], _Part] = {}
+        self._used: dict[tuple[str, Network], _Part] = {}
         self._last: tuple[FrrConfig, RenderedConfig] | None = None
 
     def render(self, config: FrrConfig) -> RenderedConfig:
@@ -118,17 +120,20 @@ class Renderer:
 
     def _part(self, template: str, *, networks: tuple[Network, ...]) -> str:
         """Return a block of prefixes as text, rendered only if it is new."""
-        known = self._parts.get(networks[0])
+        key = (template, networks[0])
+        known = self._parts.get(key)
         if known is None or known.networks != networks:
-            text = self._environment.get_template(template).render(networks=networks).rstrip("\n")
+            text = (
+                self._environment.get_template(template).render(networks=networks, dialect=self._dialect).rstrip("\n")
+            )
             check_text(text, what=f"what {template} prints")
             known = _Part(networks=networks, text=text, tree=tree.parse(text))
-        self._used[networks[0]] = known
+        self._used[key] = known
         return known.text
 
     def _assemble(self, pieces: list[str]) -> RenderedConfig:
         """Check and parse what is new; blocks of prefixes were checked and parsed when they were made."""
-        parts = {part.text: part for part in self._used.values()}
+        parts = {part.text: part for part in self._used.values() if part.text}
         places: dict[str, _Part] = {}
         skeleton: list[str] = []
         for piece in pieces:
@@ -183,7 +188,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     intercepted_binops = frozenset({"*", "**"})
 
-    def __init__(self, operators: Path | None) -> None:
+    def __init__(self, operators: Path | None, seconds: float) -> None:
         self._ours = _own_folder()
         self._operators = operators
         ours = jinja2.FileSystemLoader(self._ours)
@@ -198,17 +203,17 @@ class _Environment(ImmutableSandboxedEnvironment):
             keep_trailing_newline=True,
             auto_reload=False,
         )
-        self._deadline = 0.0
-        self.start_clock()
+        self._seconds = seconds
+        self._deadline = time.thread_time() + seconds
 
     def start_clock(self) -> None:
         """Give the templates their time from now on; of the processor, so that a busy machine is no fault."""
-        self._deadline = time.thread_time() + RENDER_SECONDS
+        self._deadline = time.thread_time() + self._seconds
 
     def tick(self) -> None:
         """Raise if the time is used up; called by every round of every loop of an operator's template."""
         if time.thread_time() > self._deadline:
-            raise RuntimeError(f"used more than {RENDER_SECONDS:g} s of processor time, is there an endless loop?")
+            raise RuntimeError(f"used more than {self._seconds:g} s of processor time, is there an endless loop?")
 
     def place_of(self, error: Exception) -> str:
         """Return file and line of the template that failed."""

@@ -106,11 +106,8 @@ class Daemons:
 
     def show(self, command: str, daemon: Daemon) -> str:
         """Ask over a connection of its own, so that any thread may, and a long answer delays nobody."""
-        one = VtySocket(self._folder / f"{daemon}.vty", self._timeout)
-        try:
+        with VtySocket(self._folder / f"{daemon}.vty", self._timeout) as one:
             return one.show(command)
-        finally:
-            one.close()
 
     def close(self) -> None:
         """Close every connection."""

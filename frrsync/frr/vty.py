@@ -8,10 +8,11 @@ answer did not come in time is closed, because a late answer would be taken for 
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 from collections import deque
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from frrsync.errors import FrrUnavailable
 from frrsync.frr.answer import Answer, check_line, complaint, refused
@@ -49,6 +50,14 @@ class VtySocket:
         self._enabled = False
         self._pid = _UNKNOWN_PID
         self._buffer = bytearray()
+
+    def __enter__(self) -> Self:
+        """Return the connection, to be closed afterwards."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self.close()
 
     def connect(self) -> None:
         """Connect if that is not the case already."""
@@ -163,13 +172,9 @@ class VtySocket:
 
     def _is_quiet(self, connection: socket.socket) -> bool:
         """Say whether nothing came unasked: neither the end of the stream nor an answer to nobody."""
-        try:
-            connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        poll = select.poll()  # not recv: with a timeout set, Python waits for it even with MSG_DONTWAIT
+        poll.register(connection, select.POLLIN)
+        return not poll.poll(0)
 
     def _broken(self, error: OSError) -> NoReturn:
         self.close()

@@ -9,9 +9,9 @@ import subprocess
 from itertools import groupby
 from typing import TYPE_CHECKING, NoReturn
 
+from frrsync.core.redact import redact
 from frrsync.errors import FrrUnavailable
 from frrsync.frr.answer import Answer, Batch, check_line, complaint, refused
-from frrsync.frr.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -62,10 +62,14 @@ class FrrInstance:
         self.namespace = namespace
         self.folder = folder.absolute()
         self.options = dict(options)
-        wanted = set(daemons)
-        if installation.outside(installation.daemons / "mgmtd").exists():
-            wanted.add("mgmtd")
-        self.daemons = tuple(name for name in START_ORDER if name in wanted)
+        self._wanted = frozenset(daemons)
+
+    @property
+    def daemons(self) -> tuple[str, ...]:
+        """Return the daemons in the order of their start; mgmtd is one of them where FRR has it."""
+        has_mgmtd = self.installation.outside(self.installation.daemons / "mgmtd").exists()
+        wanted = self._wanted | ({"mgmtd"} if has_mgmtd else set())
+        return tuple(name for name in START_ORDER if name in wanted)
 
     @property
     def run_dir(self) -> Path:

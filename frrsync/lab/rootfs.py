@@ -38,6 +38,7 @@ chmod 755 "$TARGET/usr/sbin/policy-rc.d"
 chroot "$TARGET" apt-get install --yes --no-install-recommends $PACKAGES
 chroot "$TARGET" apt-get clean
 mkdir -p "$TARGET/run/frr" "$TARGET/etc/frr" "$TARGET/var/log/frr"
+mv "$TARGET" "$COMPLETE"
 """
 
 
@@ -88,22 +89,26 @@ def rootfs(version: FrrVersion) -> Path:
     if shutil.which("debootstrap") is None:
         raise LabError("debootstrap is missing: apt-get install debootstrap")
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f"frr-{version}.lock"):
+    with _locked(cache / f"frr-{version}.lock") as lock:
         if not target.is_dir():
-            _build(version, target)
+            _build(version, target, lock)
     return target
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that the kernel gives back when this process dies."""
+def _locked(path: Path) -> Iterator[int]:
+    """Hold a lock until this process and all that inherit the descriptor have ended."""
     with path.open("w", encoding="ascii") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle.fileno()
 
 
-def _build(version: FrrVersion, target: Path) -> None:
-    """Build beside the target and rename when complete, so that a half is never taken for a whole."""
+def _build(version: FrrVersion, target: Path, lock: int) -> None:
+    """Build beside the target and rename when complete, so that a half is never taken for a whole.
+
+    The build holds the lock as well: when only this program is killed, it goes on to its end, and
+    whoever comes next waits for that instead of building into the same folder.
+    """
     logger = log.get("lab.rootfs")
     partial = target.with_name(target.name + ".partial")
     output = target.with_name(target.name + ".log")
@@ -116,6 +121,7 @@ def _build(version: FrrVersion, target: Path) -> None:
     environment |= {
         "SUITE": SUITES[version],
         "TARGET": str(partial),
+        "COMPLETE": str(target),
         "MIRROR": mirror,
         "PACKAGES": " ".join(PACKAGES),
         "DEBIAN_FRONTEND": "noninteractive",
@@ -124,14 +130,19 @@ def _build(version: FrrVersion, target: Path) -> None:
     command = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _BUILD)
     with output.open("wb") as stream:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            env=environment,
+            check=False,
+            pass_fds=[lock],
         )
     if done.returncode != 0:
         tail = "\n".join(output.read_text("utf-8", "replace").splitlines()[-5:])
         raise LabError(
             f"FRR {version} could not be built: exit code {done.returncode}, see {output}, which ends\n{tail}"
         )
-    partial.rename(target)
     logger.info("rootfs_built", frr=version, folder=str(target))
 
 

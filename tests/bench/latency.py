@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 import time
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.machines import NODE_ASN, ROUTER_ASN, ROUTER_IPV4, KernelTable, Site, cpu_seconds, frrsync_run, memory_mib
 from bench.result import Row
-from bench.site import NODE_ASN, ROUTER_ASN, ROUTER_IPV4, KernelTable, Site, cpu_seconds, frrsync_run, memory_mib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from frrsync.lab.rootfs import FrrVersion
 

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from frrsync import __version__
 from rich.console import Console
 from rich.table import Table
+
+from frrsync import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

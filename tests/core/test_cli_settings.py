@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from frrsync.cli.group import LazyGroup
 from frrsync.cli.options import rows, with_settings
 from frrsync.settings import Settings, table
+
+if TYPE_CHECKING:
+    from click.testing import Result
 
 NAMES = [row.name for row in table()]
 
@@ -61,8 +64,7 @@ def settings_of(
     def probe(settings: Settings) -> None:
         given.append(settings)
 
-    command = click.command("probe")(probe)
-    group.get_command = lambda _context, _name: command  # type: ignore[method-assign]
+    group.add_command(click.command("probe")(probe))
     result = CliRunner().invoke(group, ["probe", *args], env=environment, catch_exceptions=False)
     return result, given[0] if given else None
 

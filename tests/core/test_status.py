@@ -119,6 +119,7 @@ def test_what_is_not_known_is_null_and_never_zero() -> None:
     ("changes", "code", "words"),
     [
         ({"last_apply": None}, ProblemCode.STARTING, "nothing has been applied"),
+        ({"blocked": "neighbor.j2:3: undefined"}, ProblemCode.BLOCKED, "stays: neighbor.j2:3: undefined"),
         ({"frr": FrrState(reachable=False, error="no socket")}, ProblemCode.FRR_UNREACHABLE, "no socket"),
         (
             {

@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +14,16 @@ from frrsync.frr.tree import parse
 from frrsync.lab.frr import FrrInstance
 from frrsync.lab.process import end_members
 from frrsync.lab.rootfs import installation
+from instruments.network import ip
 
 if TYPE_CHECKING:
     from frrsync.frr.tree import Tree
     from frrsync.lab.rootfs import FrrVersion
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_NOISE = re.compile(r"frr version |hostname |service |no ip(v6)? forwarding$|(Building|Current) configuration")
+_NOISE = re.compile(
+    r"frr version |hostname |service |username |no ip(v6)? forwarding$|(Building|Current) configuration"
+)
 """Lines that FRR adds to what it was given and that nobody renders."""
 
 
@@ -41,12 +43,10 @@ class BootedFrr:
         self.version = version
         self._namespace = name
         self._folder = Path(tempfile.mkdtemp(prefix="frrsync-golden-"))
-        subprocess.run(["ip", "netns", "add", name], check=True)
+        ip("netns", "add", name)
         for command in ("link set lo up", "link add eth0 type veth peer name eth1", "link set eth0 up"):
-            subprocess.run(["ip", "-n", name, *command.split(" ")], check=True)
-        self._frr = FrrInstance(
-            installation(version), namespace=name, folder=self._folder, options=daemon_options()
-        )
+            ip("-n", name, *command.split(" "))
+        self._frr = FrrInstance(installation(version), namespace=name, folder=self._folder, options=daemon_options())
 
     def boot(self, text: str) -> Tree:
         """Start FRR with this text as its file, and return what it runs; LabError if it refuses a line."""
@@ -70,7 +70,7 @@ class BootedFrr:
     def close(self) -> None:
         """End the daemons and remove the namespace and the folder."""
         end_members([self._namespace])
-        subprocess.run(["ip", "netns", "del", self._namespace], check=True)
+        ip("netns", "del", self._namespace)
         shutil.rmtree(self._folder)
 
 

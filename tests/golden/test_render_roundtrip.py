@@ -164,9 +164,7 @@ CASES = {
     "as many paths as the build has": config(
         replace(
             router(PLAIN),
-            address_families=tuple(
-                replace(family, maximum_paths=256) for family in router(PLAIN).address_families
-            ),
+            address_families=tuple(replace(family, maximum_paths=256) for family in router(PLAIN).address_families),
         )
     ),
     "one path": config(
@@ -211,8 +209,12 @@ def test_a_line_that_frr_refuses_is_reported(booted_frr: BootedFrr) -> None:
     """Judge the judge: a bad line, and a good line of the wrong place, must fail the boot."""
     good = Renderer(None, dialect_of(booted_frr.installed_version())).render(CASES["plain eBGP"]).text
     booted_frr.boot(good)
-    with pytest.raises(LabError, match="192.0.2.99"):
-        booted_frr.boot(good.replace(" neighbor 192.0.2.1 remote-as", " neighbor 192.0.2.99 timers 3 9\n neighbor 192.0.2.1 remote-as"))
+    with pytest.raises(LabError, match=r"192\.0\.2\.99"):
+        booted_frr.boot(
+            good.replace(
+                " neighbor 192.0.2.1 remote-as", " neighbor 192.0.2.99 timers 3 9\n neighbor 192.0.2.1 remote-as"
+            )
+        )
     with pytest.raises(LabError, match="line"):
         booted_frr.boot(good.replace("no bgp network import-check", "no bgp network import-chek"))
 

@@ -26,6 +26,7 @@ POOLS = (
 )
 _IPV4 = {"alpha": "203.0.113.", "beta": "198.51.100."}
 _IPV6 = {"alpha": "2001:db8:a::", "beta": "2001:db8:b::"}
+ADVERTISEMENTS = 5
 _ALIASES = ("blue", "green", "red", "big")
 _COMMUNITIES = ("64512:1", "64512:2", "64999:65535", "large:64512:1:1", "large:4200000000:2:3", *_ALIASES)
 _LABELS: tuple[dict[str, str], ...] = ({}, {"class": "gold"}, {"class": "silver"}, {"class": "gold", "zone": "x"})
@@ -63,14 +64,14 @@ class Churn:
         self._services: dict[str, Document] = {}
         self._slices: dict[str, Document] = {}
         self._advertisements: dict[str, Document] = {}
-        self._recent: deque[Document] = deque(maxlen=24)
+        self._recent: deque[Document] = deque(maxlen=12)
         self._aliases = {name: f"65010:{number}" for number, name in enumerate(_ALIASES)}
         self._serial = 0
 
     def start(self) -> list[Document]:
         """Return the documents of the beginning."""
         found: list[Document] = [*POOLS, self._community()]
-        for _ in range(4):
+        for _ in range(ADVERTISEMENTS):
             found.extend(self._add_advertisement().put)
         for _ in range(self._wanted):
             found.extend(self._add_service().put)
@@ -78,10 +79,9 @@ class Churn:
 
     def draw(self) -> Step:
         """Return the next change; ``kind`` says what it is."""
-        grow = 2 * self._wanted > len(self._services) + self._random.randrange(2 * self._wanted)
+        grow = self._random.randrange(2 * self._wanted) >= len(self._services)
         kinds: list[tuple[int, Callable[[], Step | None]]] = [
-            (18, self._add_service if grow else self._remove_service),
-            (16, self._remove_service if len(self._services) > 3 else self._add_service),
+            (30, self._add_service if grow else self._remove_service),
             (8, self._change_policy),
             (5, self._change_ports),
             (24, self._change_endpoints),
@@ -89,7 +89,7 @@ class Churn:
             (4, self._change_address),
             (16, self._change_advertisement),
             (3, self._add_advertisement),
-            (3, self._remove_advertisement),
+            (5, self._remove_advertisement),
             (4, self._change_community),
         ]
         weights = [weight for weight, _ in kinds]
@@ -120,7 +120,7 @@ class Churn:
             policy=self._random.choice(["Cluster", "Local"]),
             labels=self._random.choice(_LABELS),
             annotations={"metallb.io/loadBalancerIPs": ",".join(addresses)},
-            families=[_family(address) for address in addresses],
+            families=_families(addresses),
         )
         self._slices[name] = self._endpoints(name)
         return Step(kind="add service", put=[self._slices[name], self._services[name]])
@@ -133,7 +133,7 @@ class Churn:
     def _endpoints(self, name: str) -> Document:
         conditions = [(True, True), (True, None), (None, None), (False, False), (False, True), (False, None)]
         found = []
-        for number in range(self._random.randrange(4)):
+        for number in range(self._random.choice([0, 1, 2, 2, 3, 3])):
             ready, serving = self._random.choice(conditions)
             home = self._random.choice([self._node, "elsewhere"])
             found.append(documents.endpoint(home, f"10.244.0.{number + 1}", ready=ready, serving=serving))
@@ -179,7 +179,7 @@ class Churn:
 
         def edit(service: Document) -> None:
             service["metadata"]["annotations"]["metallb.io/loadBalancerIPs"] = ",".join(addresses)
-            families = [_family(address) for address in addresses]
+            families = _families(addresses)
             service["spec"]["ipFamilies"] = families
             service["spec"]["ipFamilyPolicy"] = "SingleStack" if len(families) == 1 else "RequireDualStack"
 
@@ -192,7 +192,7 @@ class Churn:
         return self._advertise("add advertisement", documents.advertisement(f"a{self._serial}", **self._spec()))
 
     def _remove_advertisement(self) -> Step | None:
-        if len(self._advertisements) < 3:
+        if len(self._advertisements) < ADVERTISEMENTS:
             return None
         document = self._advertisements.pop(self._some(self._advertisements))
         self._recent.append(document)
@@ -219,11 +219,13 @@ class Churn:
         old = self._advertisements.get(name)
         others = [found for found in self._advertisements.values() if found["metadata"]["name"] != name]
         others += [found for found in self._recent if found["metadata"]["name"] != name]
+        for other in others:
+            if _in_conflict(document, other):
+                for part in ("asPathPrepend", "localPref"):
+                    spec.pop(part, None)
+                    if part in other["spec"]:
+                        spec[part] = other["spec"][part]
         if any(_in_conflict(document, other) for other in others):
-            spec.pop("asPathPrepend", None)
-            spec.pop("localPref", None)
-        if any(_in_conflict(document, other) for other in others):
-            spec["peers"] = []
             document = copy.deepcopy(old) if old else _nothing(name)
         self._advertisements[name] = document
         self._recent.append(document)
@@ -232,19 +234,18 @@ class Churn:
     def _spec(self) -> dict[str, Any]:
         draw = self._random
         spec: dict[str, Any] = {"communities": draw.sample(_COMMUNITIES, draw.randrange(4))}
-        spec["localPref"] = draw.choice([0, 0, 50, 200, 4294967295])
-        if draw.random() < 0.2:
+        if draw.random() < 0.5:
+            spec["localPref"] = draw.choice([50, 200, 4294967295])
+        if draw.random() < 0.3:
             spec["asPathPrepend"] = draw.randrange(1, 4)
         spec["aggregationLength"] = draw.choice([32, 32, 32, 30, 28, 24])
         spec["aggregationLengthV6"] = draw.choice([128, 128, 128, 124, 120, 112])
-        pools = draw.randrange(6)
-        if pools == 0:
-            spec["ipAddressPools"] = ["alpha"]
-        elif pools == 1:
-            spec["ipAddressPools"] = ["beta"]
-        elif pools == 2:
+        pools = draw.randrange(8)
+        if pools < 4:
+            spec["ipAddressPools"] = [draw.choice(["alpha", "beta"])]
+        elif pools < 6:
             spec["ipAddressPoolSelectors"] = [{"matchLabels": {"tier": draw.choice("ab")}}]
-        if draw.random() < 0.4:
+        if draw.random() < 0.6:
             spec["peers"] = draw.sample(self._peers, draw.randrange(1, len(self._peers)))
         if draw.random() < 0.3:
             spec["serviceSelectors"] = draw.sample(_SERVICE_SELECTORS, draw.randrange(1, 3))
@@ -277,18 +278,23 @@ _FIELDS = {
 }
 
 
+def _families(addresses: tuple[str, ...]) -> list[str]:
+    return ["IPv6" if ":" in address else "IPv4" for address in addresses]
+
+
 def _asked(service: Document) -> list[str]:
     asked: str = service["metadata"]["annotations"]["metallb.io/loadBalancerIPs"]
     return asked.split(",")
 
 
-def _family(address: str) -> str:
-    return "IPv6" if ":" in address else "IPv4"
-
-
 def _in_conflict(one: Document, other: Document) -> bool:
     """Say whether two advertisements could clash at any pool, whatever Services there are."""
-    return any(model.in_conflict(one, other, pool) for pool in POOLS)
+    return any(
+        model.covers_pool(one["spec"], pool)
+        and model.covers_pool(other["spec"], pool)
+        and model.in_conflict(one, other, pool)
+        for pool in POOLS
+    )
 
 
 def _nothing(name: str) -> Document:

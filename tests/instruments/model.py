@@ -83,7 +83,7 @@ def _offers(
     matching = [
         advertisement
         for advertisement in _of_kind(documents, "BGPAdvertisement")
-        if _covers_pool(advertisement["spec"], pool)
+        if covers_pool(advertisement["spec"], pool)
         and _selected(advertisement["spec"].get("nodeSelectors"), _node_labels(documents, node))
         and _selected(advertisement["spec"].get("serviceSelectors"), metadata.get("labels") or {})
     ]
@@ -147,7 +147,8 @@ def _in_pool(address: str, pool: Document) -> bool:
     return False
 
 
-def _covers_pool(spec: Mapping[str, Any], pool: Document) -> bool:
+def covers_pool(spec: Mapping[str, Any], pool: Document) -> bool:
+    """Say whether an advertisement is about this pool."""
     names = spec.get("ipAddressPools") or []
     selectors = spec.get("ipAddressPoolSelectors") or []
     if not names and not selectors:

@@ -14,11 +14,12 @@ NODE_IPV4, NODE_IPV6 = "10.99.0.1", "fd99::1"
 _serial = itertools.count()
 
 
-def ip(*arguments: str) -> None:
-    """Run iproute2; a refusal raises with what it said."""
+def ip(*arguments: str) -> str:
+    """Run iproute2 and return its output; a refusal raises with what it said."""
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607 - our own words
     if done.returncode:
         raise RuntimeError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 class Cable:

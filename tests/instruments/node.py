@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Self
 
 from frrsync.lab.frr import FrrInstance
 from frrsync.lab.rootfs import installation
-
 from instruments import documents
 from instruments.documents import ManifestFolder
-from instruments.network import NODE_IPV4, Cable
+from instruments.network import NODE_IPV4, Cable, ip
 from instruments.observe import ListenerProcess, SpeakerConfig
 from instruments.scenario import Scenario
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from frrsync.lab.rootfs import FrrVersion
-
     from instruments.documents import Document
 
 NAME = "n1"
@@ -38,7 +36,10 @@ BFD = "fast"
 
 
 def base(*, bfd: bool = False) -> list[Document]:
-    """Return the node and its four peers: two eBGP by IPv4 (one plain, one with both families), one by IPv6, one iBGP."""
+    """Return the node and its four peers: two eBGP by IPv4, one eBGP by IPv6, one iBGP.
+
+    ``tor2`` and ``inner`` carry both families.
+    """
     found = [documents.node(NAME, labels={"rack": "r1"}, ip=NODE_IPV4)]
     for speaker in SPEAKERS:
         both = {"dualStackAddressFamily": True} if speaker.name in {"tor2", "inner"} else {}
@@ -132,7 +133,7 @@ class NodeUnderTest:
         """Fail with the end of the agent's log if it has ended."""
         assert self._agent is not None, "the agent was never started"
         code = self._agent.poll()
-        assert code is None, f"the agent ended with {code}:\n{self.agent_log()}"
+        assert code is None, f"the agent ended with {code}"
 
     def agent_log(self) -> str:
         """Return the end of the agent's log."""
@@ -162,20 +163,21 @@ class NodeUnderTest:
         scenario = self.scenario()
         keep = {documents.key_of(document) for document in kept}
         scenario.apply(*kept, remove=[key for key in self.folder.documents if key not in keep])
+
+        def is_empty() -> bool:
+            self.assert_agent_runs()
+            return len(self.listener.up) == len(SPEAKERS) and not any(self.listener.tables.values())
+
         try:
             scenario.wait(
-                lambda: len(self.listener.up) == len(SPEAKERS) and not any(self.listener.tables.values()),
+                is_empty,
                 20,
                 lambda: f"sessions up {sorted(self.listener.up)}, tables {self.listener.tables}",
             )
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.agent_log()}") from error
+            raise AssertionError(f"{error}\n{self.agent_log()}") from None
 
 
 def host_routes() -> str:
     """Return every route of the host, to be compared before and after."""
-    return "".join(
-        subprocess.run(["ip", family, "route", "show", "table", "all"], capture_output=True, text=True, check=True).stdout  # noqa: S603, S607
-        for family in ("-4", "-6")
-    )
-
+    return "".join(ip(family, "route", "show", "table", "all") for family in ("-4", "-6"))

@@ -1,0 +1,100 @@
+"""Looking at FRR from the side: does it run, was it restarted, which sessions are up.
+
+It has connections of its own, so that a slow answer never delays a change, and it changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from time import time
+from typing import TYPE_CHECKING
+
+from frrsync import log
+from frrsync.core.status import FrrState
+from frrsync.errors import FrrUnavailable, VtyError
+from frrsync.frr.plan import Daemon
+from frrsync.frr.session import open_frr
+from frrsync.frr.show import BFD_COMMAND, SESSIONS_COMMAND, read_bfd_sessions, read_sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from frrsync.frr.session import Frr
+    from frrsync.frr.show import BfdSession, Session
+    from frrsync.settings import Settings
+
+LOOK_SECONDS = 0.2
+"""How often the daemons are looked at; a look costs microseconds."""
+SESSIONS_EVERY = 5
+"""Every how many looks the sessions are asked for: once a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What FRR looked like; ``at`` is seconds since the epoch."""
+
+    at: float = 0.0
+    frr: FrrState = field(default_factory=FrrState)
+    sessions: tuple[Session, ...] = ()
+    bfd: tuple[BfdSession, ...] = ()
+
+
+class Observer:
+    """The thread that looks at FRR and wakes the loop when a daemon ended or came back."""
+
+    def __init__(self, settings: Settings, wake: Callable[[str], None]) -> None:
+        self._frr: Frr = open_frr(settings, timeout=5.0)
+        self._wake = wake
+        self._log = log.get("agent.observer")
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="observer", daemon=True)
+        self._known: tuple[Mapping[Daemon, bool], int] | None = None
+        self.latest = Observation()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread."""
+        self._stop.set()
+        self._thread.join(timeout=10.0)
+        self._frr.close()
+
+    def _run(self) -> None:
+        looks = 0
+        while not self._stop.wait(LOOK_SECONDS if looks else 0.0):
+            restarted = self._look()
+            if restarted or looks % SESSIONS_EVERY == 0:
+                self.latest = self._observe()
+            looks += 1
+
+    def _look(self) -> bool:
+        """Wake the loop when the set of running daemons or one of their processes changed."""
+        found = (dict(self._frr.alive()), self._frr.generation)
+        if self._known is None or found == self._known:
+            self._known = found
+            return False
+        before, self._known = self._known, found
+        changed = sorted(daemon for daemon, alive in found[0].items() if alive != before[0][daemon])
+        self._log.info("frr_changed", daemons=[str(daemon) for daemon in changed])
+        self._wake("frr")
+        return True
+
+    def _observe(self) -> Observation:
+        now = time()
+        try:
+            version = ".".join(map(str, self._frr.dialect.version))
+            sessions = read_sessions(self._frr.show(SESSIONS_COMMAND, Daemon.BGPD))
+        except VtyError as error:
+            return Observation(at=now, frr=FrrState(reachable=False, error=str(error)))
+        frr = FrrState(reachable=True, version=version)
+        return Observation(at=now, frr=frr, sessions=sessions, bfd=self._bfd_sessions())
+
+    def _bfd_sessions(self) -> tuple[BfdSession, ...]:
+        """Return the BFD sessions; a node without bfdd has none."""
+        try:
+            return read_bfd_sessions(self._frr.show(BFD_COMMAND, Daemon.BFDD))
+        except FrrUnavailable:
+            return ()

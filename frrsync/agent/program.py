@@ -1,0 +1,44 @@
+"""Wiring of the agent: threads, start, and a clean stop."""
+
+from __future__ import annotations
+
+from threading import Thread
+from time import time
+from typing import TYPE_CHECKING
+
+from frrsync.agent.inputs import open_inputs
+from frrsync.agent.loop import Loop, Wake
+from frrsync.agent.observer import Observer
+from frrsync.agent.report import sources
+from frrsync.api.server import Server
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from frrsync.settings import Settings
+
+
+def run(settings: Settings, *, allocate: bool, stop: Event) -> None:
+    """Run the agent of one node until the event is set.
+
+    With ``allocate`` it hands out addresses as well, for one node on its own. Announcements stay after the
+    stop unless the settings ask for a withdrawal. Raises FrrsyncError when it cannot start.
+    """
+    started_at = time()
+    wake = Wake()
+    with open_inputs(settings, wake, allocate=allocate) as inputs:
+        observer = Observer(settings, wake)
+        loop = Loop(settings, inputs, wake)
+        api = sources(settings, started_at, lambda: loop.reconciled, lambda: observer.latest)
+        with Server(settings.agent_socket, api):
+            observer.start()
+            Thread(target=_wake_at, args=(stop, wake), name="stopper", daemon=True).start()
+            try:
+                loop.run(stop)
+            finally:
+                observer.stop()
+
+
+def _wake_at(stop: Event, wake: Wake) -> None:
+    stop.wait()
+    wake("stop")

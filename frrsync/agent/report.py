@@ -1,0 +1,137 @@
+"""What others get to see of an agent: one immutable status, and the sources of the local API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from frrsync import __version__
+from frrsync.api.app import Sources
+from frrsync.core.status import AgentStatus, ConfigDiff, PendingService, SessionState
+from frrsync.errors import FrrUnavailable
+from frrsync.frr.scope import managed
+from frrsync.frr.session import open_frr
+from frrsync.frr.tree import difference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from frrsync.agent.inputs import Known
+    from frrsync.agent.observer import Observation
+    from frrsync.core.decide import Decision
+    from frrsync.core.session import Session as WantedSession
+    from frrsync.core.status import LastApply
+    from frrsync.frr.render import RenderedConfig
+    from frrsync.frr.show import BfdSession, Session
+    from frrsync.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """What the loop did last; a new one is published after every round.
+
+    ``problem`` is what kept the loop from deciding or rendering, empty when nothing did.
+    """
+
+    known: Known | None = None
+    decision: Decision | None = None
+    rendered: RenderedConfig | None = None
+    last_apply: LastApply | None = None
+    problem: str = ""
+
+
+def status_of(settings: Settings, started_at: float, done: Reconciled, seen: Observation) -> AgentStatus:
+    """Return the status that follows from what the loop did and what the observer saw."""
+    decision, known = done.decision, done.known
+    mistakes = (*(known.mistakes if known else ()), *(decision.mistakes if decision else ()))
+    return AgentStatus(
+        node=settings.node,
+        version=__version__,
+        started_at=started_at,
+        observe=settings.observe,
+        frr=seen.frr,
+        last_apply=done.last_apply,
+        sessions=_sessions(decision.sessions if decision else (), seen),
+        services=tuple(decision.verdicts.values()) if decision else (),
+        pending=_pending(known),
+        mistakes=mistakes,
+        ignored_kinds=known.ignored_kinds if known else (),
+    )
+
+
+def sources(
+    settings: Settings, started_at: float, reconciled: Callable[[], Reconciled], observed: Callable[[], Observation]
+) -> Sources:
+    """Return where the local API gets its answers from."""
+    kept: list[tuple[Reconciled, Observation, AgentStatus]] = []
+
+    def status() -> AgentStatus:
+        done, seen = reconciled(), observed()
+        if not kept or kept[0][0] is not done or kept[0][1] is not seen:
+            kept[:] = [(done, seen, status_of(settings, started_at, done, seen))]
+        return kept[0][2]
+
+    def desired() -> RenderedConfig:
+        done = reconciled()
+        if done.rendered is None:
+            raise FrrUnavailable(done.problem or "nothing has been rendered yet")
+        return done.rendered
+
+    def running() -> str:
+        return open_frr(settings, timeout=10.0).show("show running-config")
+
+    def diff() -> ConfigDiff:
+        frr = open_frr(settings, timeout=10.0)
+        try:
+            have, want = frr.read(), managed(desired().tree, frr.dialect)
+        finally:
+            frr.close()
+        return ConfigDiff(missing=tuple(difference(want, have)), unexpected=tuple(difference(have, want)))
+
+    def vtysh(command: str) -> str:
+        return open_frr(settings, timeout=30.0).show(command)
+
+    return Sources(
+        node=settings.node,
+        status=status,
+        desired=lambda: desired().text,
+        running=running,
+        diff=diff,
+        vtysh=vtysh,
+        health=lambda: None,
+    )
+
+
+def _pending(known: Known | None) -> tuple[PendingService, ...]:
+    if known is None:
+        return ()
+    return tuple(
+        PendingService(service=name, reason=str(pending.reason), message=pending.message)
+        for name, pending in sorted(known.pending.items())
+    )
+
+
+def _sessions(wanted: tuple[WantedSession, ...], seen: Observation) -> tuple[SessionState, ...]:
+    """Return one row per session that should exist, with what FRR says about it."""
+    running = {(session.vrf, session.peer): session for session in seen.sessions}
+    bfd = {session.peer: session for session in seen.bfd}
+    return tuple(
+        _session(item, running.get((item.peer.vrf, item.neighbor.peer)), bfd.get(item.neighbor.peer), seen.at)
+        for item in wanted
+    )
+
+
+def _session(wanted: WantedSession, found: Session | None, bfd: BfdSession | None, now: float) -> SessionState:
+    uptime = found.uptime_seconds if found else None
+    has_bfd = bool(wanted.peer.bfd_profile)
+    return SessionState(
+        peer=wanted.neighbor.peer,
+        name=wanted.peer.meta.name,
+        vrf=wanted.peer.vrf,
+        asn=found.remote_as if found and found.remote_as else wanted.peer.peer_asn,
+        state=found.state if found else None,
+        since=None if uptime is None else now - uptime,
+        prefixes_sent=found.prefixes_sent if found else None,
+        bfd=(bfd.status if bfd else "unknown") if has_bfd else None,
+        dropped=found.connections_dropped if found else None,
+    )

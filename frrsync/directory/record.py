@@ -1,0 +1,145 @@
+"""The form of the allocation record: text to allocations and back.
+
+``allocations.json``, schema version 1, UTF-8, one Service a line::
+
+    {
+    "version": 1,
+    "services": {
+    "default/dns": {"addresses": ["192.0.2.1", "2001:db8::1"], "pool": "web"},
+    "default/web": {"addresses": ["192.0.2.0"], "pool": "web"}
+    }
+    }
+
+``addresses`` holds one address, or an IPv4 and an IPv6 address, in canonical text; ``pool`` is the name of the
+IPAddressPool that they came from. Nothing else is allowed: a later version gets another number.
+"""
+
+from __future__ import annotations
+
+import json
+from json.encoder import encode_basestring_ascii as quoted
+from typing import TYPE_CHECKING, Any
+
+from frrsync.core.address import parse_address
+from frrsync.core.allocation import Allocation
+from frrsync.core.model import NamespacedName
+from frrsync.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+VERSION = 1
+
+Record = dict[NamespacedName, Allocation]
+
+
+class RecordText:
+    """Writes records as text; the lines of what did not change are kept."""
+
+    def __init__(self) -> None:
+        self._lines: dict[NamespacedName, tuple[Allocation, str]] = {}
+
+    def of(self, allocated: Mapping[NamespacedName, Allocation]) -> str:
+        """Return the text of a record, Services sorted by name."""
+        known = self._lines
+        lines: dict[NamespacedName, tuple[Allocation, str]] = {}
+        for name in sorted(allocated):
+            allocation = allocated[name]
+            line = known.get(name)
+            lines[name] = line if line is not None and line[0] is allocation else (allocation, _line(name, allocation))
+        self._lines = lines
+        entries = ",\n".join(line for _, line in lines.values())
+        return f'{{\n"version": {VERSION},\n"services": {{\n{entries}\n}}\n}}\n'
+
+
+def _line(name: NamespacedName, allocation: Allocation) -> str:
+    addresses = ", ".join(map(quoted, allocation.addresses))
+    return f'{quoted(str(name))}: {{"addresses": [{addresses}], "pool": {quoted(allocation.pool)}}}'
+
+
+def parse_record(text: str, path: Path, known: Mapping[NamespacedName, Allocation]) -> Record:
+    """Read the text of a record; raises ConfigError that names file and line.
+
+    An entry that says the same as a known one becomes that same object, so that what was decided about it
+    need not be decided again.
+    """
+    try:
+        document = json.loads(text, object_pairs_hook=_unique)
+        _check_top(document)
+    except json.JSONDecodeError as error:
+        raise _broken(path, error.lineno, error.msg) from None
+    except _EntryError as error:
+        raise _broken(path, _line_of(text, error.key), str(error)) from None
+    found: Record = {}
+    for full_name, entry in document["services"].items():
+        namespace, _, name = full_name.partition("/")
+        key = NamespacedName(namespace, name)
+        old = known.get(key)
+        if old is not None and entry == {"addresses": list(old.addresses), "pool": old.pool}:
+            found[key] = old
+            continue
+        try:
+            found[key] = _allocation(full_name, entry)
+        except ValueError as error:
+            raise _broken(path, _line_of(text, full_name), f"Service {full_name}: {error}") from None
+    return found
+
+
+class _EntryError(Exception):
+    """Something is wrong with a member; ``key`` tells which line it is."""
+
+    def __init__(self, key: str, message: str) -> None:
+        self.key = key
+        super().__init__(message)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _EntryError(twice, f"member {twice!r} stands twice")
+    return found
+
+
+def _check_top(document: Any) -> None:
+    if not isinstance(document, dict) or document.keys() != {"version", "services"}:
+        raise _EntryError("", "it must be an object with the members version and services")
+    version = document["version"]
+    if type(version) is not int or version < 1:
+        raise _EntryError("version", f"version is {version!r}, it must be {VERSION}")
+    if version > VERSION:
+        raise _EntryError("version", f"version {version} is that of a newer frrsync; this one knows {VERSION}")
+    if not isinstance(document["services"], dict):
+        raise _EntryError("services", "services must be an object")
+
+
+def _allocation(full_name: str, entry: Any) -> Allocation:
+    """Return one entry; raises ValueError that says what is wrong."""
+    if full_name.count("/") != 1 or full_name.startswith("/") or full_name.endswith("/"):
+        raise ValueError("a name must be namespace/name")
+    if not isinstance(entry, dict) or entry.keys() != {"addresses", "pool"}:
+        raise ValueError("it must be an object with the members addresses and pool")
+    addresses, pool = entry["addresses"], entry["pool"]
+    if not isinstance(pool, str) or not pool:
+        raise ValueError(f"pool is {pool!r}, it must be the name of an IPAddressPool")
+    if not isinstance(addresses, list) or not all(isinstance(address, str) for address in addresses):
+        raise ValueError("addresses must be a list of texts")
+    parsed = [parse_address(address) for address in addresses]
+    if [address.version for address in parsed] not in ([4], [6], [4, 6]):
+        raise ValueError(f"addresses are {', '.join(addresses) or 'none'}; allowed is one, or IPv4 and IPv6")
+    return Allocation(addresses=tuple(map(str, parsed)), pool=pool)
+
+
+def _line_of(text: str, member: str) -> int:
+    """Return the last line that holds the name of a member, 1 if none does."""
+    found = [number for number, line in enumerate(text.splitlines(), 1) if f"{quoted(member)}:" in line]
+    return found[-1] if found else 1
+
+
+def _broken(path: Path, line: int, message: str) -> ConfigError:
+    return ConfigError(
+        f"{path}:{line}: broken allocation record: {message}; nothing is allocated or released until it is "
+        "corrected, or moved away, after which Services may get other addresses"
+    )

@@ -1,0 +1,282 @@
+"""A folder of manifests as a whole: snapshots in which only what changed is new.
+
+Owned by one thread. A file is read as a whole; what an object was before stays while its new text is broken,
+and of two texts for one object the one that was known first counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from frrsync.core.manifests import DEFAULT_CONFIG_NAMESPACE
+from frrsync.core.model import Mistake, Snapshot
+from frrsync.directory.reader import NO_SIGNATURE, FileContent, place, read_file, scan
+from frrsync.directory.snapshot import SnapshotBuilder
+from frrsync.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from frrsync.core.model import ModelObject, ObjectKey
+    from frrsync.directory.reader import Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryState:
+    """What a folder says at one moment.
+
+    Attributes:
+        mistakes: sorted by file and line.
+        ignored_kinds: kinds that are none of ours, sorted, such as ``Deployment (apps/v1)``.
+        files: how many files were read.
+        version: grows whenever anything of the rest differs.
+
+    """
+
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    mistakes: tuple[Mistake, ...] = ()
+    ignored_kinds: tuple[str, ...] = ()
+    files: int = 0
+    version: int = 0
+
+
+class _Claim(NamedTuple):
+    """One text for an object; ``is_held`` says that it is the last good state of a text now broken."""
+
+    object: ModelObject
+    line: int
+    is_held: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class _File:
+    """What is remembered of one file."""
+
+    content: FileContent
+    claims: dict[ObjectKey, _Claim]
+    mistakes: tuple[Mistake, ...]
+    ignored_kinds: frozenset[str]
+
+
+class ManifestStore:
+    """The objects of folders and files, kept up to date by reading what changed."""
+
+    def __init__(self, roots: Sequence[Path], *, config_namespace: str = DEFAULT_CONFIG_NAMESPACE) -> None:
+        self._roots = tuple(roots)
+        self._config_namespace = config_namespace
+        self._files: dict[Path, _File] = {}
+        self._claimants: dict[ObjectKey, tuple[Path, ...]] = {}
+        self._contested: set[ObjectKey] = set()
+        self._faulty: set[Path] = set()
+        self._ignored: dict[str, int] = {}
+        self._root_mistakes: tuple[Mistake, ...] = ()
+        self._builder = SnapshotBuilder()
+        self._state = DirectoryState()
+
+    @property
+    def state(self) -> DirectoryState:
+        """Return what was found last."""
+        return self._state
+
+    def rescan(self) -> DirectoryState:
+        """Look at every file and read those that are not as they were read last."""
+        found, missing = self._scan()
+        blind = [path for path, signature in found.items() if signature is NO_SIGNATURE]
+        hidden = (*missing, *blind)
+        for path in sorted(self._files.keys() - found.keys(), key=str):
+            if not any(path.is_relative_to(folder) for folder in hidden):
+                self._forget(path)
+        for path in sorted(found, key=str):
+            known, signature = self._files.get(path), found[path]
+            if known is None or signature is NO_SIGNATURE or known.content.signature != signature:
+                self._read(path)
+        return self._commit()
+
+    def update(self, paths: Iterable[Path]) -> DirectoryState:
+        """Read these files again, whatever they look like; what is gone is forgotten.
+
+        When a root itself is gone, nobody took out its files one by one: they stay.
+        """
+        if not all(root.exists() for root in self._roots):
+            return self.rescan()
+        for path in sorted(set(paths), key=lambda path: (path.exists(), str(path))):
+            if path.exists() or path.is_symlink():
+                self._read(path)
+            else:
+                self._forget(path)
+        return self._commit()
+
+    def _scan(self) -> tuple[dict[Path, Signature], list[Path]]:
+        """Return the files of all roots, and the roots that are not there."""
+        found: dict[Path, Signature] = {}
+        missing, mistakes = [], []
+        for root in self._roots:
+            try:
+                found |= scan(root)
+            except OSError as error:
+                missing.append(root)
+                stays = "; what was read before stays in force" if self._files else ""
+                message = f"cannot be read: {error.strerror or error}{stays}"
+                mistakes.append(Mistake(file=str(root), line=0, message=message))
+        self._root_mistakes = tuple(mistakes)
+        return found, missing
+
+    def _read(self, path: Path) -> None:
+        old = self._files.get(path)
+        known = old.content.parts if old else {}
+        try:
+            content = read_file(path, str(path), known, self._config_namespace)
+        except FileNotFoundError:
+            if not path.is_symlink():
+                self._forget(path)
+                return
+            problem = Mistake(file=str(path), line=0, message="is a symbolic link to nothing")
+            content = FileContent(signature=None, parts={}, problem=problem)
+        if content.problem is not None and old is not None:
+            kept = FileContent(signature=content.signature, parts=known, problem=content.problem)
+            claims = {key: claim._replace(is_held=True) for key, claim in old.claims.items()}
+            new = _File(content=kept, claims=claims, mistakes=(content.problem,), ignored_kinds=old.ignored_kinds)
+        else:
+            new = self._collect(content, old.claims if old else {})
+        self._replace(path, old, new)
+
+    def _collect(self, content: FileContent, before: dict[ObjectKey, _Claim]) -> _File:
+        """Return what a file says, with the last good state of what it no longer says soundly."""
+        claims: dict[ObjectKey, _Claim] = {}
+        twice: list[tuple[ObjectKey, _Claim]] = []
+        items = [entry for part in content.parts.values() for entry in part.items]
+        for line, item in items:
+            if item.key is None or item.object is None:
+                continue
+            claim, other = _Claim(item.object, line), claims.get(item.key)
+            if other is not None:
+                known = before.get(item.key)
+                is_known = known is not None and known.object == claim.object != other.object
+                twice.append((item.key, other if is_known else claim))
+                claim = claim if is_known else other
+            claims[item.key] = claim
+        broken = {item.key for _, item in items if item.mistakes}
+        for key, claim in before.items():
+            if key not in claims and (key in broken or content.is_broken):
+                claims[key] = claim._replace(is_held=True)
+        mistakes = [content.problem] if content.problem else []
+        mistakes += [mistake for _, item in items for mistake in item.mistakes]
+        mistakes += [_duplicate(key, claim, claims[key].object) for key, claim in twice]
+        return _File(
+            content=content,
+            claims=claims,
+            mistakes=tuple(mistakes),
+            ignored_kinds=frozenset(item.ignored_kind for _, item in items if item.ignored_kind),
+        )
+
+    def _forget(self, path: Path) -> None:
+        old = self._files.get(path)
+        if old is not None:
+            self._replace(path, old, None)
+
+    def _replace(self, path: Path, old: _File | None, new: _File | None) -> None:
+        """Put a file in the place of what it was, and note which objects that touches."""
+        before = old.claims if old else {}
+        after = new.claims if new else {}
+        if new is None:
+            del self._files[path]
+        else:
+            self._files[path] = new
+        for key in before.keys() - after.keys():
+            rest = tuple(other for other in self._claimants[key] if other != path)
+            self._claimants[key] = rest
+            self._settle(key)
+        for key, claim in after.items():
+            known = before.get(key)
+            if known is None:
+                self._claimants[key] = (*self._claimants.get(key, ()), path)
+                self._settle(key)
+            elif known.object is not claim.object or known.is_held != claim.is_held:
+                self._settle(key)
+        (self._faulty.add if new and new.mistakes else self._faulty.discard)(path)
+        self._count_ignored(old, new)
+
+    def _settle(self, key: ObjectKey) -> None:
+        """Decide which of the texts for an object counts, and hand it to the snapshot."""
+        paths = self._claimants[key]
+        if not paths:
+            del self._claimants[key]
+            self._contested.discard(key)
+            self._builder.remove(key)
+            return
+        if len(paths) > 1:
+            first, *others = paths
+            sound = [path for path in others if not self._files[path].claims[key].is_held]
+            if self._files[first].claims[key].is_held and sound:
+                self._claimants[key] = paths = (sound[0], *(path for path in paths if path != sound[0]))
+        (self._contested.add if len(paths) > 1 else self._contested.discard)(key)
+        claim = self._files[paths[0]].claims[key]
+        used = self._builder.put(key, claim.object)
+        if used is not claim.object:
+            place(used.meta.origin, claim.object.meta.origin.file, claim.line)
+            self._files[paths[0]].claims[key] = claim._replace(object=used)
+
+    def _count_ignored(self, old: _File | None, new: _File | None) -> None:
+        before = old.ignored_kinds if old else frozenset()
+        after = new.ignored_kinds if new else frozenset()
+        for kind in before - after:
+            self._ignored[kind] -= 1
+            if not self._ignored[kind]:
+                del self._ignored[kind]
+        for kind in after - before:
+            self._ignored[kind] = self._ignored.get(kind, 0) + 1
+
+    def _commit(self) -> DirectoryState:
+        """Make a state of what is known now; the same one if nothing differs."""
+        before = self._state
+        now = DirectoryState(
+            snapshot=self._builder.build(),
+            mistakes=tuple(sorted(self._mistakes(), key=lambda item: (item.file, item.line, item.field, item.message))),
+            ignored_kinds=tuple(sorted(self._ignored)),
+            files=len(self._files),
+            version=before.version,
+        )
+        same_rest = (now.mistakes, now.ignored_kinds, now.files) == (
+            before.mistakes,
+            before.ignored_kinds,
+            before.files,
+        )
+        if now.snapshot is not before.snapshot or not same_rest:
+            self._state = replace(now, version=before.version + 1)
+        return self._state
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        yield from self._root_mistakes
+        for path in self._faulty:
+            yield from self._files[path].mistakes
+        for key in self._contested:
+            winner, *others = self._claimants[key]
+            known = self._files[winner].claims[key].object
+            for path in others:
+                claim = self._files[path].claims[key]
+                if not claim.is_held:
+                    yield _duplicate(key, claim, known)
+
+
+def _duplicate(key: ObjectKey, claim: _Claim, known: ModelObject) -> Mistake:
+    origin = known.meta.origin
+    return Mistake(
+        file=claim.object.meta.origin.file,
+        line=claim.line,
+        kind=key.kind.value,
+        name=f"{key.namespace}/{key.name}" if key.namespace else key.name,
+        field="metadata.name",
+        message=f"the same object stands in {origin.file}:{origin.line} too, which counts",
+    )
+
+
+def check_paths(paths: Sequence[Path], config_namespace: str = DEFAULT_CONFIG_NAMESPACE) -> DirectoryState:
+    """Read files and folders once; raises ConfigError naming a path that cannot be looked at at all."""
+    for path in paths:
+        try:
+            scan(path)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return ManifestStore(paths, config_namespace=config_namespace).rescan()

@@ -1,0 +1,155 @@
+"""Programs that die in the middle of changes: everything is right again soon after they are back."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from instruments.churn import Churn
+from instruments.node import NAME, PEERS, base
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from instruments.documents import Document
+    from instruments.node import NodeUnderTest
+    from instruments.scenario import Scenario
+
+pytestmark = [pytest.mark.frr, pytest.mark.topology]
+
+RECOVERY_SECONDS = 5.0
+"""From the return of the daemon to the right routes at every peer."""
+
+
+@pytest.fixture(scope="module")
+def base_documents() -> list[Document]:
+    """Return the node and its peers, one of them with BFD."""
+    return base(bfd=True)
+
+
+@pytest.fixture
+def crashing(node: NodeUnderTest) -> Iterator[Scenario]:
+    """Provide the judge for a test in which programs die; other FRRs must live on."""
+    bystander = node.bystander.pids()
+    judged = node.scenario()
+    yield judged
+    judged.judge.recovered()
+    node.assert_agent_runs()
+    judged.assert_clean()
+    assert node.bystander.pids() == bystander, "expected the FRR at the other end to live on"
+
+
+class Turmoil:
+    """Random changes around a crash."""
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self._scenario = scenario
+        self._churn = Churn(seed, NAME, PEERS, services=20)
+        scenario.apply(*self._churn.start())
+        scenario.settle()
+
+    def changes(self, count: int) -> None:
+        """Make changes without waiting for their effect."""
+        for _ in range(count):
+            step = self._churn.draw()
+            self._scenario.apply(*step.put, remove=step.remove)
+
+    def recover(self, node: NodeUnderTest, since: float) -> None:
+        """Wait for the right routes; fail when it takes too long since the return of the daemon."""
+        try:
+            self._scenario.settle(15)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{node.agent_log()}") from None
+        took = time.monotonic() - since
+        assert took <= RECOVERY_SECONDS, f"expected recovery within {RECOVERY_SECONDS} s, found {took:.1f} s"
+
+
+def test_the_agent_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:
+    """FRR goes on without the agent; the next one brings what was missed and touches nothing else."""
+    before = node.fingerprint()
+    turmoil = Turmoil(crashing, seed=1)
+    turmoil.changes(4)
+    node.signal_agent(signal.SIGKILL)
+    turmoil.changes(4)
+    since = time.monotonic()
+    node.start_agent()
+    turmoil.recover(node, since)
+    assert node.fingerprint() == before, f"expected {before}, found {node.fingerprint()}"
+
+
+def test_the_agent_is_killed_again_and_again(crashing: Scenario, node: NodeUnderTest) -> None:
+    """Whatever moment the agent dies in, half a change never stays."""
+    before = node.fingerprint()
+    turmoil = Turmoil(crashing, seed=2)
+    for attempt in range(5):
+        turmoil.changes(2)
+        time.sleep(0.03 * attempt)  # the moment of death is what varies here
+        node.signal_agent(signal.SIGKILL)
+        since = time.monotonic()
+        node.start_agent()
+        turmoil.recover(node, since)
+    assert node.fingerprint() == before, f"expected {before}, found {node.fingerprint()}"
+
+
+def test_bgpd_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:
+    """A bgpd that comes back empty is filled again, without help and without a wrong route."""
+    others = {name: pid for name, pid in node.frr.pids().items() if name != "bgpd"}
+    turmoil = Turmoil(crashing, seed=3)
+    turmoil.changes(4)
+    crashing.judge.outage(*PEERS)
+    node.frr.kill("bgpd")
+    turmoil.changes(4)
+    node.frr.start(("bgpd",))
+    turmoil.recover(node, time.monotonic())
+    found = {name: pid for name, pid in node.frr.pids().items() if name != "bgpd"}
+    assert found == others, f"expected the other daemons to live on as {others}, found {found}"
+
+
+def test_bfdd_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:
+    """A bfdd that comes back empty gets its profiles again, and its session with the peer."""
+    turmoil = Turmoil(crashing, seed=4)
+    crashing.wait(lambda: bfd_is_up(node), 10, lambda: str(node.frr.json("show bfd peers json")))
+    turmoil.changes(4)
+    crashing.judge.outage("tor1")
+    node.frr.kill("bfdd")
+    turmoil.changes(4)
+    node.frr.start(("bfdd",))
+    since = time.monotonic()
+    crashing.wait(lambda: bfd_is_up(node), 15, lambda: str(node.frr.json("show bfd peers json")))
+    turmoil.recover(node, since)
+    assert " profile fast" in node.frr.vtysh("show running-config"), "expected the BFD profile to be back"
+
+
+def test_all_of_frr_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:
+    """An FRR that starts from nothing has everything again, while the agent runs on."""
+    turmoil = Turmoil(crashing, seed=5)
+    turmoil.changes(4)
+    crashing.judge.outage(*PEERS)
+    for daemon in node.frr.daemons:
+        node.frr.kill(daemon)
+    turmoil.changes(4)
+    node.frr.start()
+    turmoil.recover(node, time.monotonic())
+
+
+def test_agent_and_frr_are_killed_together(crashing: Scenario, node: NodeUnderTest) -> None:
+    """As after a power cut: both start at the same time."""
+    turmoil = Turmoil(crashing, seed=6)
+    turmoil.changes(4)
+    crashing.judge.outage(*PEERS)
+    node.signal_agent(signal.SIGKILL)
+    for daemon in node.frr.daemons:
+        node.frr.kill(daemon)
+    turmoil.changes(4)
+    node.start_agent()
+    node.frr.start()
+    turmoil.recover(node, time.monotonic())
+
+
+def bfd_is_up(node: NodeUnderTest) -> bool:
+    """Say whether the BFD session with tor1 is up and has the times of the profile."""
+    found = [entry for entry in node.frr.json("show bfd peers json") if entry["peer"] == "10.99.0.11"]
+    return bool(found) and found[0]["status"] == "up" and found[0]["transmit-interval"] == 200
