@@ -116,7 +116,7 @@ def _print_sessions(sessions: list[Document]) -> None:
                     session["vrf"] or "-",
                     session["asn"],
                     session["state"],
-                    None if session["since"] is None else age(session["since"]),
+                    _since(session),
                     session["prefixes_sent"],
                     session["bfd"] or "-",
                     session["dropped"],
@@ -125,6 +125,13 @@ def _print_sessions(sessions: list[Document]) -> None:
             ],
             red=lambda index: sessions[index]["state"] != ESTABLISHED,
         )
+
+
+def _since(session: Document) -> str | None:
+    """Return for how long a session has been up; one that is not up has no such time."""
+    if session["state"] != ESTABLISHED:
+        return "-"
+    return None if session["since"] is None else age(session["since"])
 
 
 def _print_services(services: list[Document], counts: Document) -> None:

@@ -167,8 +167,15 @@ class Fields:
         value = self._value(name, str)
         return default if value is None else value
 
-    def parsed(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        """Return what ``parse`` makes of a text; absent and empty give the default, ValueError a mistake."""
+    def parsed(self, name: str, parse: Callable[[str], T], default: T, *, example: str = "") -> T:
+        """Return what ``parse`` makes of a text; absent and empty give the default, ValueError a mistake.
+
+        The example is shown to who wrote a number.
+        """
+        found = self.data.get(name)
+        if example and isinstance(found, int | float):
+            self.add(name, f"found {shown(found)}, text such as {example} is needed")
+            return default
         value = self._value(name, str)
         if not value:
             return default

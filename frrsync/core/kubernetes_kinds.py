@@ -143,10 +143,10 @@ def read_secret(top: Fields, meta: Metadata) -> Secret:
     return Secret(meta=meta, type=kind, password=text)
 
 
-def _decoded(encoded: Fields, name: str) -> str:
+def _decoded(encoded: Fields, name: str) -> str | None:
     text = encoded.text(name)
     try:
         return b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode("utf-8", "replace")
     except ValueError:
         encoded.add(name, "the value is not base64; plain text belongs in stringData")
-        return ""
+        return None

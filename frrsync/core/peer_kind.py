@@ -100,7 +100,7 @@ def _read_peer(spec: Fields, meta: Metadata, *, lowest_port: int) -> BGPPeer:
         peer_port=spec.integer("peerPort", lowest_port, _MAX_PORT, 0) or 179,
         hold_time=hold_time,
         keepalive_time=keepalive_time,
-        connect_time=spec.parsed("connectTime", _connect_time, None),
+        connect_time=spec.parsed("connectTime", _connect_time, None, example="10s"),
         router_id=spec.parsed("routerID", _router_id, ""),
         node_selectors=read_selectors(spec, "nodeSelectors"),
         password=spec.hidden().parsed("password", password, ""),
@@ -173,8 +173,8 @@ def _connect_time(text: str) -> int | None:
 def _timers(spec: Fields) -> tuple[int | None, int | None]:
     """Return hold and keepalive time in seconds; one alone sets the other, at a ratio of three to one."""
     mistakes = len(spec.report.mistakes)
-    hold_time: int | None = spec.parsed("holdTime", _hold_time, None)
-    keepalive_time: int | None = spec.parsed("keepaliveTime", _keepalive_time, None)
+    hold_time: int | None = spec.parsed("holdTime", _hold_time, None, example="90s")
+    keepalive_time: int | None = spec.parsed("keepaliveTime", _keepalive_time, None, example="30s")
     if len(spec.report.mistakes) > mistakes:
         return None, None
     if hold_time is not None and keepalive_time is None:

@@ -4,9 +4,11 @@ Files are read as kubectl would read them; one broken file, document or object n
 what was good before stays. Nothing is decided here. Read in this order:
 
 ``scalar``    what ``yes``, ``010`` and ``64512:10`` mean
+``builder``   events of the YAML parser to plain data, within limits
 ``document``  text to plain documents with the line of every field
 ``reader``    files to objects of the model
-``store``     the folder as a whole: snapshots, mistakes, last good states
+``snapshot``  snapshots made from the one before, with what did not change
+``store``     the folder as a whole: mistakes, duplicates, last good states
 ``watcher``   notices changes of files
 ``state``     the record of allocated addresses, outside of the watched folder
 """

@@ -53,7 +53,7 @@ class AllocationLoop:
 
     def repair(self) -> None:
         """Write the record again if somebody else deleted or changed it."""
-        if not self._record.is_intact:
+        if not self._record.is_intact():
             self._log.warning("record_written_again", reason="another process deleted or changed it")
             self._record.write(self._record.allocated, always=True)
 
@@ -91,9 +91,7 @@ def _why(name: NamespacedName, said: Pending | Note) -> dict[str, object]:
     return {"service": str(name), "reason": str(said.reason), "message": said.message}
 
 
-def _address_events(
-    name: NamespacedName, before: Allocation | None, after: Allocation | None
-) -> list[_Event]:
+def _address_events(name: NamespacedName, before: Allocation | None, after: Allocation | None) -> list[_Event]:
     """Return what happened to the addresses of one Service."""
     events: list[_Event] = []
     old, new = (before.addresses if before else ()), (after.addresses if after else ())

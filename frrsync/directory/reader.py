@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from frrsync.core.fields import Location
 from frrsync.core.manifests import ParsedObject, parse_object
 from frrsync.core.model import Mistake
-from frrsync.directory.document import BrokenTextError, Document, documents, split
+from frrsync.directory.builder import BrokenTextError
+from frrsync.directory.document import Document, documents, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -181,13 +182,17 @@ def _load(path: Path) -> tuple[bytes, Signature]:
     if not stat.S_ISREG(status.st_mode):
         raise OSError(f"is {_kind_of(status.st_mode)}, a plain file is needed")
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(f"is {_kind_of(status.st_mode)}, a plain file is needed")
-        data = file.read(MAX_SIZE + 1)
-    if len(data) > MAX_SIZE:
-        raise OSError(f"has more than {MAX_SIZE // 2**20} MiB; split it")
+        if status.st_size > MAX_SIZE:
+            raise OSError(f"has {status.st_size} bytes, allowed are {MAX_SIZE}; split it")
+        data = os.read(descriptor, status.st_size + 1)
+        while len(data) <= MAX_SIZE and (more := os.read(descriptor, MAX_SIZE)):
+            data += more
+    finally:
+        os.close(descriptor)
     return data, Signature.of(status)
 
 

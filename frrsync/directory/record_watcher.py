@@ -10,7 +10,6 @@ from watchdog.events import (
     FileCreatedEvent,
     FileDeletedEvent,
     FileMovedEvent,
-    FileSystemEvent,
     FileSystemEventHandler,
 )
 from watchdog.observers.inotify import InotifyObserver
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from watchdog.events import (
+        FileSystemEvent,
+    )
     from watchdog.observers.api import BaseObserver
 
     from frrsync.core.allocation import Allocation

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from frrsync.directory.reader import Signature
-from frrsync.directory.record import Record, RecordText, parse_record
+from frrsync.directory.record import RecordText, parse_record
 from frrsync.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from frrsync.core.allocation import Allocation
     from frrsync.core.model import NamespacedName
+    from frrsync.directory.record import Record
 
 RECORD_NAME = "allocations.json"
 LOCK_NAME = "lock"
@@ -90,7 +91,6 @@ class OwnedRecord:
         """Give the lock back."""
         self._release()
 
-    @property
     def is_intact(self) -> bool:
         """Say whether the file is the one that was read or written last."""
         try:
@@ -103,7 +103,9 @@ class OwnedRecord:
 
         On return the new record is on disk for good. With ``always`` it is written even if it says the same.
         """
-        if not always and (allocated is self.allocated or allocated == self.allocated):
+        # The first record is written even when it is empty: agents wait for one.
+        is_new = always or self._signature is None
+        if not is_new and (allocated is self.allocated or allocated == self.allocated):
             self.allocated = allocated
             return False
         with self._reported("cannot be written"):

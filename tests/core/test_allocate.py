@@ -632,7 +632,12 @@ def test_a_range_that_moved_to_another_pool_takes_its_addresses_along() -> None:
 
 def test_the_class_decides_whose_services_are_handled() -> None:
     """With a class set, exactly the Services of that class are handled."""
-    objects = [POOL, service("a"), service("b", load_balancer_class="x"), service("c", load_balancer_class="y")]
+    objects: list[Any] = [
+        POOL,
+        service("a"),
+        service("b", load_balancer_class="x"),
+        service("c", load_balancer_class="y"),
+    ]
     assert short(run(*objects, load_balancer_class="x")) == {"b": "192.0.2.0"}
 
 

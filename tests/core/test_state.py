@@ -14,10 +14,10 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
-from allocation_builders import full_name, record
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allocation_builders import full_name, record
 from frrsync.core.allocate import Allocation
 from frrsync.core.model import NamespacedName
 from frrsync.directory.record import RecordText, parse_record
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FILE = Path("allocations.json")
 DEADLINE_SECONDS = 10.0
 
-names = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True)
+names = st.text('ab0.-"ü', min_size=1, max_size=8)
 allocations = st.builds(
     Allocation,
     addresses=st.one_of(
@@ -79,7 +79,11 @@ BROKEN: dict[str, tuple[str, int, str]] = {
     "half of it": ('{\n"version": 1,\n"services": {\n"default/a": {"addr', 4, "Unterminated string"),
     "another document": ("[]", 1, "must be an object with the members version and services"),
     "no version": ('{"services": {}}', 1, "must be an object with the members version and services"),
-    "a newer version": ('{\n"version": 2, "services": {}}', 2, "version 2 is that of a newer frrsync; this one knows 1"),
+    "a newer version": (
+        '{\n"version": 2, "services": {}}',
+        2,
+        "version 2 is that of a newer frrsync; this one knows 1",
+    ),
     "a version that is none": ('{\n\n"version": "1", "services": {}}', 3, "version is '1', it must be 1"),
     "a Service twice": (
         f'{{"version": 1, "services": {{\n"default/a": {GOOD},\n"default/a": {GOOD}}}}}',
@@ -148,7 +152,7 @@ def test_the_record_is_written_only_when_it_says_something_else(tmp_path: Path) 
         with OwnedRecord(tmp_path / "state") as owned:
             assert owned.write(entries)
             assert not owned.write(dict(entries))
-            assert owned.is_intact
+            assert owned.is_intact()
     finally:
         os.umask(old_mask)
     path = tmp_path / "state" / RECORD_NAME
@@ -160,18 +164,22 @@ def test_the_record_is_written_only_when_it_says_something_else(tmp_path: Path) 
 def test_a_record_that_was_deleted_is_noticed_and_written_again(tmp_path: Path) -> None:
     """The record in memory is the truth of the one who allocates."""
     with OwnedRecord(tmp_path) as owned:
-        assert owned.is_intact
+        assert owned.is_intact()
         owned.write(record(a="p:192.0.2.1"))
         (tmp_path / RECORD_NAME).unlink()
-        assert not owned.is_intact
+        assert not owned.is_intact()
         owned.write(owned.allocated, always=True)
-        assert owned.is_intact
+        assert owned.is_intact()
     assert read_record(tmp_path) == record(a="p:192.0.2.1")
 
 
 def test_a_second_allocator_is_told_who_holds_the_record(tmp_path: Path) -> None:
     """The message names the process; after it ended the record is free again."""
-    with OwnedRecord(tmp_path), pytest.raises(ConfigError, match=rf"in use by process {os.getpid()}\b"), OwnedRecord(tmp_path):
+    with (
+        OwnedRecord(tmp_path),
+        pytest.raises(ConfigError, match=rf"in use by process {os.getpid()}\b"),
+        OwnedRecord(tmp_path),
+    ):
         pytest.fail("two own one record")
     with OwnedRecord(tmp_path):
         """Free again."""
@@ -183,9 +191,8 @@ def test_an_allocator_whose_lock_was_deleted_and_taken_stops_writing(tmp_path: P
         (tmp_path / LOCK_NAME).unlink()
         first.write(record(a="p:192.0.2.1"))
         (tmp_path / LOCK_NAME).unlink()
-        with OwnedRecord(tmp_path):
-            with pytest.raises(ConfigError, match="in use by process"):
-                first.write(record(a="p:192.0.2.2"))
+        with OwnedRecord(tmp_path), pytest.raises(ConfigError, match="in use by process"):
+            first.write(record(a="p:192.0.2.2"))
         assert read_record(tmp_path) == record(a="p:192.0.2.1")
 
 
@@ -196,7 +203,9 @@ def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         OwnedRecord(tmp_path / "file" / "state").__enter__()
 
 
-@pytest.mark.parametrize(("state", "allowed"), [("m/state", False), ("m", False), ("s", True), ("link", False), ("m2", True)])
+@pytest.mark.parametrize(
+    ("state", "allowed"), [("m/state", False), ("m", False), ("s", True), ("link", False), ("m2", True)]
+)
 def test_a_state_folder_inside_of_the_manifests_is_refused(state: str, allowed: bool, tmp_path: Path) -> None:
     """Also behind a symbolic link."""
     (tmp_path / "m").mkdir()
@@ -243,12 +252,12 @@ def writer(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_killed_allocator_leaves_a_whole_record_and_no_lock(tmp_path: Path) -> None:
-    """kill -9 in the middle of writing, twenty times: what is on disk is one of the records written."""
-    for turn in range(20):
+    """Kill -9 in the middle of writing, five times: what is on disk is one of the records written."""
+    for turn in range(5):
         with writer(tmp_path) as process:
             with pytest.raises(ConfigError, match=rf"in use by process {process.pid}\b"), OwnedRecord(tmp_path):
                 pytest.fail("two own one record")
-            until = time.monotonic() + 0.01 * turn
+            until = time.monotonic() + 0.05 * turn
             while time.monotonic() < until or not (tmp_path / RECORD_NAME).exists():
                 found = read_record(tmp_path)
                 assert len({entry.pool for entry in found.values()}) <= 1, "parts of two records"

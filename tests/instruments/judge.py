@@ -164,13 +164,18 @@ class Judge:
     """Takes changes, moments of rest and events in the order of time; gives a verdict.
 
     A session may be made once per peer; any other loss is a finding, except within an :meth:`outage`.
+
+    Attributes:
+        excused: the peers that ever had an outage.
+
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._held: dict[str, Table] = {}
         self._connected: set[str] = set()
-        self._outage: dict[str, float] = {}
+        self._outage: set[str] = set()
+        self.excused: set[str] = set()
         self.verdict = Verdict()
 
     def change(self, change: Change) -> None:
@@ -187,7 +192,8 @@ class Judge:
 
     def outage(self, *peers: str) -> None:
         """Let the sessions of these peers break and come back, until :meth:`recovered`."""
-        self._outage.update(dict.fromkeys(peers, 0.0))
+        self._outage.update(peers)
+        self.excused.update(peers)
 
     def recovered(self) -> None:
         """Let no session break any more."""

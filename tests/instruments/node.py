@@ -156,7 +156,7 @@ class NodeUnderTest:
     def fingerprint(self) -> dict[str, object]:
         """Return what only a restart or a reset would change: processes, and the serials of the sessions."""
         sessions = {name: (entry["up"], entry["session"]) for name, entry in self.listener.sessions().items()}
-        return {"frr": self.frr.pids(), "bystander": self.bystander.pids(), "sessions": sessions}
+        return {"frr": self.frr.pids(), "bystander": self.bystander.pids(), **sessions}
 
     def reset(self, kept: Sequence[Document]) -> None:
         """Leave only these manifests and wait until no peer has a route."""
