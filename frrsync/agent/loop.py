@@ -67,6 +67,7 @@ class Loop:
 
     Attributes:
         reconciled: what was done last; other threads only read this reference.
+        alive_at: monotonic time at which the last round began.
 
     """
 
@@ -93,12 +94,13 @@ class Loop:
         self._check_at = monotonic()
         self._written: str | None = None
         self.reconciled = Reconciled()
+        self.alive_at = monotonic()
 
     def run(self, stop: Event) -> None:
         """Reconcile until the event is set; the setter of the event wakes the loop."""
         causes = frozenset({"start"})
         while not stop.is_set():
-            started = monotonic()
+            started = self.alive_at = monotonic()
             self._round(causes)
             busy = monotonic() - started
             causes = self._wake.wait(self._next_wake() - monotonic())

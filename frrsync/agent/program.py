@@ -29,7 +29,7 @@ def run(settings: Settings, *, allocate: bool, stop: Event) -> None:
     with open_inputs(settings, wake, allocate=allocate) as inputs:
         observer = Observer(settings, wake)
         loop = Loop(settings, inputs, wake)
-        api = sources(settings, started_at, lambda: loop.reconciled, lambda: observer.latest)
+        api = sources(settings, started_at, lambda: loop.reconciled, lambda: observer.latest, lambda: loop.alive_at)
         with Server(settings.agent_socket, api):
             observer.start()
             Thread(target=_wake_at, args=(stop, wake), name="stopper", daemon=True).start()

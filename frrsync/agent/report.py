@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from frrsync import __version__
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     from frrsync.frr.render import RenderedConfig
     from frrsync.frr.show import BfdSession, Session
     from frrsync.settings import Settings
+
+ANSWER_SECONDS = 10.0
+"""How long FRR may take to answer somebody who asks through the local API."""
+LONGEST_ROUND_SECONDS = 60.0
+"""A round of the loop that takes longer than this, over the check interval, hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +63,16 @@ def status_of(settings: Settings, started_at: float, done: Reconciled, seen: Obs
         pending=_pending(known),
         mistakes=mistakes,
         ignored_kinds=known.ignored_kinds if known else (),
+        blocked=done.problem,
     )
 
 
 def sources(
-    settings: Settings, started_at: float, reconciled: Callable[[], Reconciled], observed: Callable[[], Observation]
+    settings: Settings,
+    started_at: float,
+    reconciled: Callable[[], Reconciled],
+    observed: Callable[[], Observation],
+    alive_at: Callable[[], float],
 ) -> Sources:
     """Return where the local API gets its answers from."""
     kept: list[tuple[Reconciled, Observation, AgentStatus]] = []
@@ -77,28 +89,28 @@ def sources(
             raise FrrUnavailable(done.problem or "nothing has been rendered yet")
         return done.rendered
 
-    def running() -> str:
-        return open_frr(settings, timeout=10.0).show("show running-config")
+    def vtysh(command: str) -> str:
+        with closing(open_frr(settings, timeout=ANSWER_SECONDS)) as frr:
+            return frr.show(command)
 
     def diff() -> ConfigDiff:
-        frr = open_frr(settings, timeout=10.0)
-        try:
+        with closing(open_frr(settings, timeout=ANSWER_SECONDS)) as frr:
             have, want = frr.read(), managed(desired().tree, frr.dialect)
-        finally:
-            frr.close()
         return ConfigDiff(missing=tuple(difference(want, have)), unexpected=tuple(difference(have, want)))
 
-    def vtysh(command: str) -> str:
-        return open_frr(settings, timeout=30.0).show(command)
+    def health() -> str | None:
+        silent = monotonic() - alive_at()
+        limit = settings.check_interval + LONGEST_ROUND_SECONDS
+        return f"the reconcile thread has been silent for {silent:.0f} s" if silent > limit else None
 
     return Sources(
         node=settings.node,
         status=status,
         desired=lambda: desired().text,
-        running=running,
+        running=lambda: vtysh("show running-config"),
         diff=diff,
         vtysh=vtysh,
-        health=lambda: None,
+        health=health,
     )
 
 

@@ -96,10 +96,11 @@ class Fields:
     Attributes:
         null_is_absent: kinds of Kubernetes itself read null as "not set"; custom resources refuse it.
         secret: values must not show in messages.
+        is_absent: the mapping itself is not there, so that nothing can be missing in it.
 
     """
 
-    __slots__ = ("data", "guessed", "null_is_absent", "path", "report", "secret")
+    __slots__ = ("data", "guessed", "is_absent", "null_is_absent", "path", "report", "secret")
 
     def __init__(
         self, report: Report, data: Mapping[str, Any], path: FieldPath = (), *, null_is_absent: bool = True
@@ -109,6 +110,7 @@ class Fields:
         self.path = path
         self.null_is_absent = null_is_absent
         self.secret = False
+        self.is_absent = False
         self.guessed: frozenset[str] = frozenset()
 
     def expect(self, known: frozenset[str], *, hints: Mapping[str, str] = EMPTY) -> Fields:
@@ -144,7 +146,7 @@ class Fields:
         """Note that a field is missing, unless an unknown field looks like a misspelling of it."""
         if name in self.data and (self.data[name] is not None or not self.null_is_absent):
             return True
-        if name not in self.guessed:
+        if name not in self.guessed and not self.is_absent:
             self.add(name, f"is missing{what and f'; {what}'}")
         return False
 
@@ -216,6 +218,7 @@ class Fields:
         value = self._value(name, dict)
         inner = Fields(self.report, value or {}, (*self.path, name), null_is_absent=self.null_is_absent)
         inner.secret = self.secret
+        inner.is_absent = value is None
         return inner if known is None else inner.expect(known)
 
     def fields_list(self, name: str, known: frozenset[str] | None = None) -> list[Fields]:

@@ -130,16 +130,14 @@ def read_secret(top: Fields, meta: Metadata) -> Secret:
     top.expect(_SECRET).check((("immutable", bool),))
     kind = top.text("type") or "Opaque"
     encoded, plain = top.hidden().fields("data"), top.hidden().fields("stringData")
-    for name in plain.data:
-        plain.text(name)
     values = {name: _decoded(encoded, name) for name in encoded.data}
-    text = plain.text("password") if plain.has("password") else values.get("password")
-    if text is not None and kind == BASIC_AUTH:
-        where = plain if plain.has("password") else encoded
+    values |= {name: plain.text(name) for name in plain.data}
+    text = values.get("password")
+    if text is not None and kind == BASIC_AUTH and not top.report.mistakes:
         try:
             password(text)
         except ValueError as error:
-            where.add("password", str(error))
+            (plain if "password" in plain.data else encoded).add("password", str(error))
     return Secret(meta=meta, type=kind, password=text)
 
 

@@ -181,10 +181,9 @@ def _read_metadata(top: Fields, known: _Known, config_namespace: str) -> Metadat
     top.require("metadata")
     fields = top.fields("metadata").expect(_METADATA)
     fields.check(_UNREAD_METADATA)
-    if top.has("metadata"):
-        fields.require("name", "an object in a file needs its full name" if fields.has("generateName") else "")
-        if fields.data.get("name") == "":
-            fields.add("name", "found an empty text")
+    fields.require("name", "an object in a file needs its full name" if fields.has("generateName") else "")
+    if fields.data.get("name") == "":
+        fields.add("name", "found an empty text")
     found = fields.parsed("namespace", dns_label, "")
     namespace = _namespace(found, known, config_namespace)
     if known.group == METALLB and namespace != config_namespace:

@@ -26,7 +26,6 @@ from frrsync.core.selector_fields import read_selector, read_selectors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from frrsync.core.address import AddressRange
     from frrsync.core.fields import Fields
     from frrsync.core.model import (
         Metadata,
@@ -89,10 +88,8 @@ def read_pool(top: Fields, meta: Metadata) -> IPAddressPool:
     """Read an IPAddressPool; overlaps between pools are judged where all of them are known."""
     spec = spec_of(top, _POOL, required=True)
     spec.drop_null("autoAssign", "avoidBuggyIPs")
-    addresses: tuple[AddressRange, ...] = ()
-    if spec.data or not spec.report.mistakes:
-        spec.require("addresses")
-        addresses = spec.texts("addresses", parse_range)
+    spec.require("addresses")
+    addresses = spec.texts("addresses", parse_range)
     if spec.data.get("addresses") == []:
         spec.add("addresses", "found no range, at least one is needed")
     if not spec.report.mistakes:

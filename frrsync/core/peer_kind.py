@@ -67,9 +67,8 @@ def read_peer_v1beta1(top: Fields, meta: Metadata) -> BGPPeer:
     off; nobody asked for that.
     """
     spec = spec_of(top, _V1BETA1, required=True, hints=_ONLY_V1BETA2)
-    if spec.data or not spec.report.mistakes:
-        spec.require("peerASN")
-        spec.require("peerAddress")
+    spec.require("peerASN")
+    spec.require("peerAddress")
     return _read_peer(spec, meta, lowest_port=0)
 
 
@@ -82,8 +81,7 @@ def read_peer_v1beta2(top: Fields, meta: Metadata) -> BGPPeer:
 
 def _read_peer(spec: Fields, meta: Metadata, *, lowest_port: int) -> BGPPeer:
     spec.check((("disableMP", bool),))
-    if spec.data or not spec.report.mistakes:
-        spec.require("myASN")
+    spec.require("myASN")
     secret = spec.fields("passwordSecret", _PASSWORD_SECRET)
     secret.check((("namespace", str),))
     hold_time, keepalive_time = _timers(spec)

@@ -14,6 +14,7 @@ from frrsync import log
 from frrsync.core.redact import redact
 from frrsync.errors import ApplyError, CommandRefused, FrrUnavailable, VerifyError, VtyError
 from frrsync.frr.diff import make_plan
+from frrsync.frr.plan import Daemon
 from frrsync.frr.scope import managed
 from frrsync.frr.tree import difference
 
@@ -29,6 +30,7 @@ SMALL_PLAN = 50
 """A larger plan is verified at once whatever the size of the configuration."""
 
 _SHOWN_DIFFERENCES = 5
+_RESTARTED = "a daemon of FRR was restarted while the configuration was sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +146,7 @@ class Applier:
                 return
             self._verify(wanted)
         except CommandRefused as error:
+            self._require_same_daemons(error)
             line, text = redact(error.line), redact(error.text)
             said = f"{error.daemon} refused {line!r} with status {error.status}: {text}"
             rolled_back, outcome = self._roll_back(checkpoint)
@@ -157,9 +160,15 @@ class Applier:
         before = self._generation
         running = self._read()
         if self._generation != before:
-            raise FrrUnavailable("a daemon of FRR was restarted while the configuration was sent")
+            raise FrrUnavailable(_RESTARTED)
         if running != wanted:
             raise VerifyError(f"FRR took every line but runs something else: {_summary(running, wanted)}")
+
+    def _require_same_daemons(self, error: CommandRefused) -> None:
+        """Tell a refused line from one that came to a daemon that has just started, empty."""
+        alive = self._frr.alive()
+        if not alive[Daemon.BGPD] or self._frr.generation != self._generation:
+            raise FrrUnavailable(_RESTARTED) from error
 
     def _roll_back(self, checkpoint: Tree) -> tuple[bool, str]:
         """Go back to what ran before, from whatever runs now; says whether and how that ended."""

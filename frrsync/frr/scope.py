@@ -57,6 +57,8 @@ _BFD_DEFAULTS = frozenset(
         "no shutdown",
     }
 )
+_NO_DEFAULT_FAMILY = "no bgp default ipv4-unicast"
+_IPV4_UNICAST = "address-family ipv4 unicast"
 _EVPN = "address-family l2vpn evpn"
 _ADVERTISE_PIP = "advertise-pip"
 
@@ -111,10 +113,9 @@ def unmanaged(tree: Tree) -> tuple[str, ...]:
 def _router(content: Tree, dialect: Dialect) -> Tree:
     """Bring a BGP instance into the form that compares."""
     found: Tree = {}
-    implicitly_active = "no bgp default ipv4-unicast" not in content
     for line, children in content.items():
         if line.startswith("address-family "):
-            family = _family(children, dialect, implicitly_active=implicitly_active and line.endswith("ipv4 unicast"))
+            family = _family(children, dialect)
             if family and not (line == _EVPN and family.keys() == {_ADVERTISE_PIP}):
                 found[line] = family
         elif line not in _ROUTER_DEFAULTS and not _is_peer_default(line, dialect):
@@ -122,10 +123,26 @@ def _router(content: Tree, dialect: Dialect) -> Tree:
             if " bfd " in line and line.startswith("neighbor "):
                 # FRR adds the plain line to the one with a profile
                 found.setdefault(line.partition(" bfd ")[0] + " bfd", {})
+    if _NO_DEFAULT_FAMILY not in content:
+        _activate_implicitly(found)
     return found
 
 
-def _family(content: Tree, dialect: Dialect, *, implicitly_active: bool) -> Tree:
+def _activate_implicitly(router: Tree) -> None:
+    """Write what the default means: each neighbor is active in IPv4 unicast that is not said not to be.
+
+    FRR prints only the exceptions, and turns them round when the default is changed.
+    """
+    family = router.setdefault(_IPV4_UNICAST, {})
+    peers = dict.fromkeys(line.split(" ", 2)[1] for line in router if line.startswith("neighbor "))
+    for peer in peers:
+        if family.pop(f"no neighbor {peer} activate", None) is None:
+            family[f"neighbor {peer} activate"] = {}
+    if not family:
+        del router[_IPV4_UNICAST]
+
+
+def _family(content: Tree, dialect: Dialect) -> Tree:
     """Bring an address family into the form that compares."""
     most = f"maximum-paths {dialect.maximum_paths}"
     found: Tree = {}
@@ -133,8 +150,7 @@ def _family(content: Tree, dialect: Dialect, *, implicitly_active: bool) -> Tree
         if line.startswith("network "):  # first, because there are many
             found[line] = children
         elif line.startswith("neighbor "):
-            _, _, words = line.split(" ", 2)
-            if words not in _PEER_FAMILY_DEFAULTS and not (implicitly_active and words == "activate"):
+            if line.split(" ", 2)[-1] not in _PEER_FAMILY_DEFAULTS:
                 found[line] = children
         elif line not in _FAMILY_DEFAULTS and line != most:
             found[line] = children

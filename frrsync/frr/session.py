@@ -7,12 +7,14 @@ the connections for noticing a restart: a daemon that ends closes them at once. 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
 
-from frrsync.errors import FrrUnavailable, VtyError
+from frrsync.errors import CommandRefused, VtyError
 from frrsync.frr import scope
 from frrsync.frr.answer import Batch
 from frrsync.frr.dialect import dialect_of
@@ -122,8 +124,8 @@ class _Parsed:
     digest: bytes = b""
     tree: Tree = field(default_factory=dict)
 
-    def read(self, text: str, dialect: Dialect, daemon: Daemon | None = None) -> Tree:
-        """Return frrsync's part of a text, of one daemon or of all."""
+    def read(self, text: str, dialect: Dialect, daemon: Daemon) -> Tree:
+        """Return frrsync's part of a daemon's text."""
         digest = blake2b(text.encode(), digest_size=16).digest()
         if digest != self.digest:
             self.tree = scope.managed(parse(text), dialect, only=daemon)
@@ -131,8 +133,12 @@ class _Parsed:
         return self.tree
 
 
-class SocketFrr:
-    """FRR through the vty sockets of its daemons; vtysh only for commands that name no daemon."""
+class _RunningFrr(ABC):
+    """What both ways share: one configuration, read daemon by daemon.
+
+    vtysh's merged view would do harm: zebra and mgmtd print copies of route-maps that bgpd, restarted
+    and empty, does not have any more.
+    """
 
     def __init__(self, folder: Path, vtysh: Vtysh, *, timeout: float = TIMEOUT_SECONDS) -> None:
         self._daemons = Daemons(folder, timeout)
@@ -150,16 +156,31 @@ class SocketFrr:
         return self._daemons.generation
 
     def read(self) -> Tree:
-        """Return what runs of frrsync's, daemon by daemon."""
+        """Return what runs of frrsync's, in the form that compares; the tree must not be changed."""
         self._daemons.alive()
         dialect = self.dialect
         found: Tree = {}
         for daemon in scope.daemons(dialect):
             if daemon is Daemon.BFDD and not self._daemons.has_socket(daemon):
                 continue  # a bfdd that never ran configures nothing
-            text = self._daemons[daemon].show(_RUNNING_CONFIG)
-            found |= self._parsed[daemon].read(text, dialect, daemon)
+            found |= self._parsed[daemon].read(self._running_config(daemon), dialect, daemon)
         return found
+
+    def alive(self) -> Mapping[Daemon, bool]:
+        """Say which daemons run; costs microseconds and waits for nobody."""
+        return self._daemons.alive()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._daemons.close()
+
+    @abstractmethod
+    def _running_config(self, daemon: Daemon) -> str:
+        """Return the running configuration of one daemon."""
+
+
+class SocketFrr(_RunningFrr):
+    """FRR through the vty sockets of its daemons; vtysh only for commands that name no daemon."""
 
     def send(self, commands: Sequence[Command]) -> None:
         """Send lines in order, those of one context together."""
@@ -169,10 +190,7 @@ class SocketFrr:
                 one.configure(["configure terminal", *batch.context])
                 for independent, lines in groupby(batch.lines, key=lambda line: line.startswith(_INDEPENDENT)):
                     one.configure(lines, window=PIPELINE_WINDOW if independent else 1)
-            except FrrUnavailable:
-                one.close()
-                raise
-            except VtyError:
+            except CommandRefused:
                 one.send("end")
                 raise
             one.send("end")
@@ -184,70 +202,25 @@ class SocketFrr:
             return self._vtysh.show(command)
         return self._daemons.show(command, daemon)
 
-    def alive(self) -> Mapping[Daemon, bool]:
-        """Say which daemons run."""
-        return self._daemons.alive()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._daemons.close()
+    def _running_config(self, daemon: Daemon) -> str:
+        return self._daemons[daemon].show(_RUNNING_CONFIG)
 
 
-class VtyshFrr:
-    """FRR through vtysh; the sockets only tell which daemons run."""
-
-    def __init__(self, folder: Path, vtysh: Vtysh, *, timeout: float = TIMEOUT_SECONDS) -> None:
-        self._daemons = Daemons(folder, timeout)
-        self._vtysh = vtysh
-        self._parsed = _Parsed()
-
-    @property
-    def dialect(self) -> Dialect:
-        """How this FRR writes its configuration."""
-        return self._daemons.dialect
-
-    @property
-    def generation(self) -> int:
-        """A number that grows whenever a daemon was found restarted."""
-        return self._daemons.generation
-
-    def read(self) -> Tree:
-        """Return what runs of frrsync's.
-
-        vtysh leaves out a daemon that does not run, which looks as if it were empty; so each must be
-        there before and be the same one afterwards.
-        """
-        self._require_daemons()
-        before = self.generation
-        text = self._vtysh.show(_RUNNING_CONFIG)
-        self._require_daemons()
-        if self.generation != before:
-            raise FrrUnavailable("a daemon was restarted while its configuration was read")
-        dialect = self.dialect
-        return self._parsed.read(text, dialect)
+class VtyshFrr(_RunningFrr):
+    """FRR through vtysh; the sockets only tell which daemons run, and which FRR it is."""
 
     def send(self, commands: Sequence[Command]) -> None:
-        """Send lines in order; vtysh finds the daemon of each itself."""
-        self._vtysh.configure(batch for _, batch in _batches(commands))
+        """Send lines in order, each to the daemon that runs it."""
+        for daemon, group in groupby(_batches(commands), key=itemgetter(0)):
+            self._vtysh.configure((batch for _, batch in group), daemon)
 
     def show(self, command: str, daemon: Daemon | None = None) -> str:
         """Return what one show command prints."""
         _require_show(command)
         return self._vtysh.show(command, daemon or "")
 
-    def alive(self) -> Mapping[Daemon, bool]:
-        """Say which daemons run."""
-        return self._daemons.alive()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._daemons.close()
-
-    def _require_daemons(self) -> None:
-        alive = self._daemons.alive()
-        for daemon in scope.daemons(self.dialect):
-            if not alive[daemon] and (daemon is not Daemon.BFDD or self._daemons.has_socket(daemon)):
-                self._daemons[daemon].connect()
+    def _running_config(self, daemon: Daemon) -> str:
+        return self._vtysh.show(_RUNNING_CONFIG, daemon)
 
 
 def open_frr(settings: Settings, *, timeout: float = TIMEOUT_SECONDS) -> Frr:

@@ -26,7 +26,8 @@ _NOT_RUNNING = re.compile(r"\bis not running\b|Warning: connecting to \w+\.\.\.f
 class Vtysh:
     """FRR's own command line, run once per call: slower by tens of milliseconds, but always possible.
 
-    It talks to every daemon before it does anything, so one that hangs stops them all.
+    Unless one daemon is named, it talks to all of them before it does anything, and one that hangs stops
+    everything. Named or not, ``daemon`` is what vtysh takes as ``-d``.
     """
 
     def __init__(self, program: Path, vty_dir: Path, frr_namespace: str = "", timeout: float = 30.0) -> None:
@@ -38,12 +39,12 @@ class Vtysh:
     def show(self, command: str, daemon: str = "") -> str:
         """Return what a show command prints, of one daemon or merged from all that know it."""
         check_line("vtysh", command)
-        status, output = self._run([*(["-d", daemon] if daemon else []), "-c", command])
+        status, output = self._run(daemon, ["-c", command])
         if status != 0:
             raise refused("vtysh", command, status, output.strip())
         return output
 
-    def configure(self, batches: Iterable[Batch]) -> None:
+    def configure(self, batches: Iterable[Batch], daemon: str = "") -> None:
         """Send batches in order, many in one run; stop at the first line that fails.
 
         vtysh itself stops at a status other than 0 only; lines behind one that fails with status 0 are
@@ -56,20 +57,20 @@ class Vtysh:
             for line in script:
                 check_line("vtysh", line)
             if any(map(_is_secret, piece.lines)):
-                self._configure_by_arguments(run)
-                self._configure_by_input(script)
+                self._configure_by_arguments(daemon, run)
+                self._configure_by_input(daemon, script)
                 run = []
                 continue
             if len(run) + len(script) > _VTYSH_LINES:
-                self._configure_by_arguments(run)
+                self._configure_by_arguments(daemon, run)
                 run = []
             run.extend(script)
-        self._configure_by_arguments(run)
+        self._configure_by_arguments(daemon, run)
 
-    def _configure_by_arguments(self, lines: Sequence[str]) -> None:
+    def _configure_by_arguments(self, daemon: str, lines: Sequence[str]) -> None:
         if not lines:
             return
-        status, output = self._run(["-E", *(part for line in lines for part in ("-c", line))])
+        status, output = self._run(daemon, ["-E", *(part for line in lines for part in ("-c", line))])
         answers = _answers(lines, output)
         for line, text in answers:
             if reason := complaint(Answer(0, text)):
@@ -77,10 +78,10 @@ class Vtysh:
         if status != 0:
             self._refuse(answers[-1][0] if answers else lines[0], status, f"vtysh ended with {status}")
 
-    def _configure_by_input(self, lines: Sequence[str]) -> None:
+    def _configure_by_input(self, daemon: str, lines: Sequence[str]) -> None:
         # readline would take ? for a call for help; control-V in front makes it an ordinary character
         typed = "".join(line.replace("?", "\x16?") + "\n" for line in lines)
-        status, output = self._run([], typed)
+        status, output = self._run(daemon, [], typed)
         _, _, said = output.partition(f"# {lines[0]}\n")
         for line, text in _answers(lines[1:], said):
             if reason := complaint(Answer(0, text)):
@@ -93,12 +94,13 @@ class Vtysh:
             raise FrrUnavailable(redact(f"vtysh found a daemon missing: {reason}"))
         raise refused("vtysh", line, status, reason)
 
-    def _run(self, arguments: Sequence[str], typed: str = "") -> tuple[int, str]:
+    def _run(self, daemon: str, arguments: Sequence[str], typed: str = "") -> tuple[int, str]:
         """Run vtysh and return its exit code and all that it printed."""
+        named = ["-d", daemon] if daemon else []
         environment = os.environ | {"VTYSH_HISTFILE": os.devnull, "TERM": "dumb", "COLUMNS": "9999"}
         try:
             process = subprocess.Popen(
-                [*self._command, *arguments],
+                [*self._command, *named, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -117,12 +119,12 @@ class Vtysh:
             os.killpg(process.pid, signal.SIGKILL)  # a wrapper's child would keep the pipe open
             process.communicate()
             raise FrrUnavailable(
-                f"vtysh did not end within {self.timeout:g} s: some daemon of this FRR hangs"
+                f"vtysh did not end within {self.timeout:g} s: {daemon or 'some daemon of this FRR'} hangs"
             ) from error
         if _NO_DAEMON.search(output):
             raise FrrUnavailable(
-                "vtysh reached no daemon: is FRR running, is --vty-dir the folder of its sockets, and is "
-                f"user id {os.geteuid()} root or a member of the group frrvty?"
+                f"vtysh reached no {daemon or 'daemon'}: is FRR running, is --vty-dir the folder of its sockets, and "
+                f"is user id {os.geteuid()} root or a member of the group frrvty?"
             )
         return process.returncode, output
 

@@ -273,7 +273,8 @@ def _accepts(path: Path) -> bool:
 
 def _loader(root: Path) -> list[str]:
     """Return the dynamic loader of a root folder with its library path, for a program run from outside."""
-    loaders = sorted([*root.glob("usr/lib64/ld-linux*.so*"), *root.glob("usr/lib/ld-linux*.so*")])
+    # not the one in lib64: Debian 12 makes that an absolute link, which from here is the host's loader
+    loaders = sorted(root.glob("usr/lib/*/ld-linux*.so*"))
     libraries = sorted(root.glob("usr/lib/*/frr/libfrr.so.0"))
     if not loaders or not libraries:
         raise LabError(f"no FRR of Debian in {root}: found loaders {loaders}, libraries {libraries}")

@@ -172,27 +172,43 @@ def test_an_address_in_use_never_changes_by_what_others_do(
         assert set(first.allocated[name].addresses) <= set(after.allocated[name].addresses), name
 
 
-@settings(max_examples=400, deadline=None)
-@given(records, st.lists(objects, min_size=1, max_size=5), st.randoms(use_true_random=False))
+few_services = st.builds(
+    service,
+    st.sampled_from(NAMES),
+    ips=st.sampled_from((None, None, None, V4[0], V4[1], f"{V4[1]},{V6[1]}")),
+    share=st.sampled_from((None, "k")),
+    ports=st.sampled_from((("TCP/80",), ("TCP/81",), ("TCP/80", "TCP/81"))),
+    created=st.sampled_from(("", "2025-01-01T00:00:00Z", "2025-02-01T00:00:00Z")),
+    ip_family_policy=st.sampled_from((None, IPFamilyPolicy.PREFER_DUAL_STACK, IPFamilyPolicy.REQUIRE_DUAL_STACK)),
+    ingress=st.sampled_from(((), (), (), (V4[0],), (V4[1],))),
+)
+steps = st.tuples(st.sampled_from(("put", "put", "put", "delete", "pool")), st.one_of(few_services, services), pools)
+
+
+@settings(max_examples=500, deadline=None)
+@given(records, st.lists(pools, max_size=3), st.lists(steps, max_size=14))
 def test_small_steps_lead_where_the_full_pass_leads(
-    before: dict[NamespacedName, Allocation], steps: list[list[Any]], random: Any
+    before: dict[NamespacedName, Allocation],
+    first: list[IPAddressPool],
+    history: list[tuple[str, Service, IPAddressPool]],
 ) -> None:
     """After every change the incremental answer equals the answer for everything."""
     allocator = Allocator(before, load_balancer_class="")
-    current: dict[tuple[type, Any], Any] = {}
+    by_name = {item.meta.name: item for item in first}
+    current: dict[NamespacedName, Service] = {}
     last: Mapping[NamespacedName, Allocation] = before
-    for step in steps:
-        for item in step:
-            key = (type(item), item.meta.key)
-            if key in current and random.random() < 0.3:
-                del current[key]
-            elif not isinstance(item, IPAddressPool) or random.random() < 0.4:
-                current[key] = item
-        state = snapshot(*current.values())
+    for action, item, other_pool in history:
+        if action == "pool":
+            by_name[other_pool.meta.name] = other_pool
+        elif action == "delete":
+            current.pop(item.meta.key, None)
+        else:
+            current[item.meta.key] = item
+        state = snapshot(*current.values(), *by_name.values())
         expected = solve(state, last)
         found = allocator.update(state)
         assert found == expected
-        assert allocator.update(snapshot(*current.values())) is found
+        assert allocator.update(snapshot(*current.values(), *by_name.values())) is found
         last = expected.allocated
 
 

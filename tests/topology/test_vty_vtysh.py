@@ -14,7 +14,7 @@ from frrsync.frr.apply import Applier
 from frrsync.frr.plan import Daemon
 from frrsync.frr.show import BFD_COMMAND, SESSIONS_COMMAND, read_bfd_sessions, read_sessions
 from frrsync.frr.vtysh import Vtysh
-from topology.bare_frr import IPV4, PASSWORD, ROUTER, BareFrr, sample, wait_until
+from topology.bare_frr import IPV4, PASSWORD, ROUTER, BareFrr, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,15 +132,25 @@ def test_an_empty_folder_has_no_frr(frr: BareFrr, tmp_path: Path) -> None:
         Vtysh(frr.vtysh_path, tmp_path).show("show version")
 
 
-def test_a_dead_bgpd_is_no_empty_configuration(frr: BareFrr) -> None:
-    """Vtysh leaves out a daemon that does not run; taking that for empty would be wrong."""
+@pytest.mark.parametrize("daemon", ["bgpd", "bfdd"])
+def test_a_dead_daemon_is_no_empty_configuration(frr: BareFrr, daemon: str) -> None:
+    """The merged view leaves out a daemon that does not run; taking that for empty would be wrong."""
     session = frr.open("vtysh")
     session.read()
-    frr.kill("bgpd")
-    with pytest.raises(FrrUnavailable, match="bgpd is not running"):
+    frr.kill(daemon)
+    with pytest.raises(FrrUnavailable, match=rf"{daemon} is not running|reached no {daemon}"):
         session.read()
     frr.start()
-    wait_until(lambda: ROUTER not in session.read(), "bgpd to be back, empty")
+    assert (ROUTER in session.read(), "bfd" in session.read()) == (daemon != "bgpd", daemon != "bfdd")
+
+
+def test_copies_in_other_daemons_are_not_taken_for_bgpds(frr: BareFrr) -> None:
+    """Loaded from a file, route-maps are in zebra or mgmtd as well, and stay there when bgpd starts anew."""
+    frr.vtysh("configure terminal", "route-map everywhere permit 10", "set tag 7")
+    frr.restart("bgpd", load=False)
+    assert "route-map everywhere permit 10" in frr.vtysh("show running-config")
+    assert "route-map everywhere permit 10" not in frr.open("vtysh").read()
+    frr.vtysh("configure terminal", "no route-map everywhere")
 
 
 def test_sending_to_a_dead_bgpd_is_unavailable(frr: BareFrr) -> None:
