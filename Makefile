@@ -6,7 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 FRR ?=
 K ?=
-LAB ?=
+LAB ?= demo
+export FRR_VERSIONS := $(or $(FRR),8.4 10.3)
 PYTHON_FILES := frrsync tests tools
 SHELL_FILES := .ci/run tools/as-root tools/lock tools/setup
 # Root is needed for network namespaces and for FRR's own user; sudo asks once and says so.
@@ -64,15 +65,15 @@ soak: setup ## the long figures: thousands of random changes; tens of minutes
 bench: setup ## measure from manifest to route, and the time of an apply beside frr-reload.py (QUICK=1: small)
 	@$(AS_ROOT) env PYTHONPATH=tests .venv/bin/python -m bench.run $(if $(FRR),--frr $(FRR)) $(if $(QUICK),--quick)
 
-##@ The lab (LAB=file chooses another topology)
+##@ The lab (LAB=file or name chooses another topology than the demo's)
 
 .PHONY: lab-up lab-status lab-down
 lab-up: setup ## start the lab and leave it running
 	@$(AS_ROOT) .venv/bin/frrsync lab up $(LAB)
 lab-status: python ## what runs in it
-	@$(AS_ROOT) .venv/bin/frrsync lab status $(LAB)
+	@$(AS_ROOT) .venv/bin/frrsync lab status $(basename $(notdir $(LAB)))
 lab-down: python ## stop it and remove everything it made
-	@$(AS_ROOT) .venv/bin/frrsync lab down $(LAB)
+	@$(AS_ROOT) .venv/bin/frrsync lab down $(basename $(notdir $(LAB)))
 
 ##@ House
 

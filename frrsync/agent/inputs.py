@@ -15,6 +15,7 @@ from frrsync.core.allocation import Allocations
 from frrsync.core.model import Snapshot
 from frrsync.core.pool import pool_mistakes
 from frrsync.directory.allocation_loop import AllocationLoop
+from frrsync.directory.reader import is_manifest
 from frrsync.directory.record_watcher import RecordWatcher
 from frrsync.directory.state import OwnedRecord, check_state_dir
 from frrsync.directory.store import ManifestStore
@@ -88,8 +89,11 @@ class Inputs:
     def _folder_state(self) -> DirectoryState:
         changes = self._watcher.drain()
         if not self._was_read:
-            self._was_read = self._folder.is_dir()
-            return self._store.rescan()
+            state = self._store.rescan()
+            # Also a folder that vanished in this moment, or that may not be listed, was not read.
+            is_unread = any(mistake.file == str(self._folder) for mistake in state.mistakes)
+            self._was_read = self._folder.is_dir() and not is_unread
+            return state
         if changes.everything:
             return self._store.rescan()
         return self._store.update(changes.paths) if changes.paths else self._store.state
@@ -107,16 +111,28 @@ def open_inputs(settings: Settings, wake: Callable[[str], None], *, allocate: bo
             addresses = _recorded_addresses(settings, wake, stack)
         watcher = _watch(settings.manifests, "manifests", wake, stack)
         if settings.templates is not None:
-            _watch(settings.templates, "templates", wake, stack)
+            _watch(settings.templates, "templates", wake, stack, counts=_is_template)
         store = ManifestStore([settings.manifests], config_namespace=settings.config_namespace)
         yield Inputs(settings.manifests, store, watcher, addresses)
 
 
-def _watch(folder: Path, cause: str, wake: Callable[[str], None], stack: ExitStack) -> ManifestWatcher:
-    watcher = ManifestWatcher(folder, lambda: wake(cause))
+def _watch(
+    folder: Path,
+    cause: str,
+    wake: Callable[[str], None],
+    stack: ExitStack,
+    *,
+    counts: Callable[[str], bool] = is_manifest,
+) -> ManifestWatcher:
+    watcher = ManifestWatcher(folder, lambda: wake(cause), counts=counts)
     watcher.start()
     stack.callback(watcher.stop)
     return watcher
+
+
+def _is_template(name: str) -> bool:
+    """Say whether a file may be a template: templates include files of any name, but no editor's backups."""
+    return not name.startswith((".", "#")) and not name.endswith("~")
 
 
 class _OwnAddresses:

@@ -2,33 +2,33 @@
 
 A changed manifest, another address, a restarted FRR, the periodic check and a retry all end in ``_round``:
 read what is known, decide, render, apply, publish. What fails is reported and tried again with growing
-pauses; meanwhile the last good configuration stays.
+pauses; meanwhile the last good configuration stays, also in an FRR that was restarted.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Event, Lock
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from frrsync import log
-from frrsync.agent.report import Reconciled
+from frrsync.agent.rendering import Rendering
+from frrsync.agent.report import MistakeLog, Reconciled, failed, observed, succeeded
 from frrsync.core.decide import NodeDecider, NodeOptions
 from frrsync.core.redact import redact
-from frrsync.core.status import ApplyResult as Result
-from frrsync.core.status import LastApply, SessionReset
-from frrsync.errors import FrrsyncError, FrrUnavailable
+from frrsync.core.status import ApplyResult
+from frrsync.errors import ApplyError, FrrsyncError, FrrUnavailable
 from frrsync.frr.apply import Applier
 from frrsync.frr.conf_file import write_conf
-from frrsync.frr.render import Renderer
 from frrsync.frr.session import open_frr
 
 if TYPE_CHECKING:
     from frrsync.agent.inputs import Inputs, Known
     from frrsync.core.decide import Decision
-    from frrsync.frr.apply import ApplyResult
+    from frrsync.core.model import Snapshot
+    from frrsync.core.status import LastApply
     from frrsync.frr.dialect import Dialect
-    from frrsync.frr.plan import Plan, Reset
     from frrsync.frr.render import RenderedConfig
     from frrsync.frr.tree import Tree
     from frrsync.settings import Settings
@@ -36,7 +36,14 @@ if TYPE_CHECKING:
 VERIFY_AFTER_SECONDS = 1.0
 """A small change of a large configuration is read back after this much quiet."""
 LONGEST_SETTLE_SECONDS = 1.0
+FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
+REFUSED_PAUSE_SECONDS = 1.0
+"""After FRR refused something, another configuration is tried this much later at the earliest: each try
+may show neighbors a change that is then taken back."""
+
+_DOUBT = frozenset({"frr", "start", "templates"})
+_WELL = frozenset({ApplyResult.APPLIED, ApplyResult.UNCHANGED})
 
 
 class Wake:
@@ -86,12 +93,17 @@ class Loop:
                 maximum_paths=settings.maximum_paths,
             )
         )
-        self._renderer: tuple[Dialect, Renderer] | None = None
+        self._rendering = Rendering(settings.templates)
+        self._mistakes = MistakeLog()
+        self._decided: tuple[Known, Decision] | None = None
+        self._good: tuple[Snapshot, RenderedConfig] | None = None  # what FRR took last
         self._applied: Tree | None = None
         self._refused: Tree | None = None
+        self._refused_at = 0.0
+        self._has_failed = False
         self._pause = 0.0
         self._retry_at: float | None = None
-        self._check_at = monotonic()
+        self._check_at = monotonic() + settings.check_interval
         self._written: str | None = None
         self.reconciled = Reconciled()
         self.alive_at = monotonic()
@@ -118,7 +130,7 @@ class Loop:
 
     def _next_wake(self) -> float:
         """Return when the loop has to look by itself, as monotonic time."""
-        times = [self._check_at + self._settings.check_interval]
+        times = [self._check_at]
         if self._retry_at is not None:
             times.append(self._retry_at)
         if self._applier.is_verification_pending:
@@ -127,175 +139,167 @@ class Loop:
 
     def _round(self, causes: frozenset[str]) -> None:
         """Do everything once; whatever goes wrong ends in the status and in the log."""
+        due = self._due()
+        if "templates" in causes or (due and self._rendering.problem):
+            self._rendering.renew()
         decision, rendered = self.reconciled.decision, self.reconciled.rendered
         known = self.reconciled.known
-        problem = ""
         try:
             known = self._inputs.read()
-            if known.waiting_for:
-                problem = known.waiting_for
-                if problem != self.reconciled.problem:
-                    self._log.warning("waiting", reason=problem)
-            else:
+            problem = known.waiting_for
+            if not problem:
                 decision = self._decide(known)
-                rendered = self._render(decision, renew="templates" in causes)
+                rendered = self._rendering.render(decision.config, self._dialect())
+                problem = self._rendering.problem
         except FrrsyncError as error:
             problem = redact(str(error))
-            self._log.error("cannot_decide", error=problem)
-            self._back_off()
         self._publish(known, decision, rendered, problem)
         if rendered is not None:
             # Also after a problem: a restarted FRR gets the last good configuration back.
-            self._bring(rendered, causes)
+            self._bring(rendered, causes, due)
+        self._plan_retry(is_due="retry" in due)
+
+    def _due(self) -> frozenset[str]:
+        """Return what the clock asks for, and wind it up again whatever becomes of this round."""
+        now = monotonic()
+        due = set()
+        if self._retry_at is not None and now >= self._retry_at:
+            due.add("retry")
+        if now >= self._check_at:
+            due.add("check")
+            self._check_at = now + self._settings.check_interval
+        return frozenset(due)
+
+    def _plan_retry(self, *, is_due: bool) -> None:
+        """Try again after a pause that grows, as long as something is wrong."""
+        if not self._has_failed and not self.reconciled.problem:
+            self._pause, self._retry_at = 0.0, None
+        elif is_due or self._retry_at is None:
+            self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2 or FIRST_PAUSE_SECONDS)
+            self._retry_at = monotonic() + self._pause
 
     def _decide(self, known: Known) -> Decision:
-        last = self.reconciled
-        if last.decision is not None and last.known is not None:
-            same = last.known.snapshot is known.snapshot and last.known.allocated is known.allocated
-            if same:
-                return last.decision
-        return self._decider.decide(known.snapshot, known.allocated)
+        if self._decided is not None:
+            before, decision = self._decided
+            if before.snapshot is known.snapshot and before.allocated is known.allocated:
+                return decision
+        decision = self._decider.decide(known.snapshot, known.allocated)
+        self._decided = (known, decision)
+        return decision
 
-    def _render(self, decision: Decision, *, renew: bool) -> RenderedConfig:
-        """Render for the FRR that runs now; another version after an upgrade gets another renderer."""
+    def _dialect(self) -> Dialect:
+        """Return how the FRR that runs now writes its configuration; while none runs, how the last one did."""
         try:
-            dialect = self._frr.dialect
+            return self._frr.dialect
         except FrrUnavailable:
-            if self._renderer is None:
+            if self._rendering.dialect is None:
                 raise
-            dialect = self._renderer[0]
-        if self._renderer is None or self._renderer[0] != dialect or renew:
-            self._renderer = (dialect, Renderer(self._settings.templates, dialect))
-        return self._renderer[1].render(decision.config)
+            return self._rendering.dialect
 
     def _publish(
         self, known: Known | None, decision: Decision | None, rendered: RenderedConfig | None, problem: str
     ) -> None:
-        self.reconciled = Reconciled(
-            known=known,
-            decision=decision,
-            rendered=rendered,
-            last_apply=self.reconciled.last_apply,
-            problem=problem,
-        )
+        before = self.reconciled.problem
+        self.reconciled = replace(self.reconciled, known=known, decision=decision, rendered=rendered, problem=problem)
+        if problem and problem != before:
+            self._log.error("blocked", reason=problem)
+        elif before and not problem:
+            self._log.info("no_longer_blocked")
+        self._mistakes.tell(known, decision)
 
     # applying
 
-    def _bring(self, rendered: RenderedConfig, causes: frozenset[str]) -> None:
+    def _bring(self, rendered: RenderedConfig, causes: frozenset[str], due: frozenset[str]) -> None:
         """Apply if there is a reason to: another configuration, a doubt about FRR, a due retry."""
-        now = monotonic()
-        due_retry = self._retry_at is not None and now >= self._retry_at
-        due_check = now >= self._check_at + self._settings.check_interval
-        doubt = bool(causes & {"frr", "start", "templates"}) or due_check or due_retry
+        doubt = bool(causes & _DOUBT or due)
         quiet = not causes and self._applier.is_verification_pending
-        if rendered.tree is self._refused and not doubt:
+        if not doubt and rendered.tree is self._refused:
+            return
+        if not doubt and self._refused is not None and monotonic() < self._refused_at + REFUSED_PAUSE_SECONDS:
+            self._retry_at = self._refused_at + REFUSED_PAUSE_SECONDS
             return
         if rendered.tree is self._applied and not doubt and not quiet:
             return
-        trigger = ",".join(sorted(causes)) or ("verify" if quiet else "retry" if due_retry else "check")
-        if doubt:
-            self._check_at = now
-        self._apply(rendered, trigger, reread=doubt or quiet)
+        trigger = ",".join(sorted(causes or due)) or "verify"
+        error = self._apply(rendered, trigger, reread=doubt or quiet)
+        if isinstance(error, ApplyError):
+            self._fall_back(redact(str(error)))
 
-    def _apply(self, rendered: RenderedConfig, trigger: str, *, reread: bool) -> None:
+    def _apply(self, rendered: RenderedConfig, trigger: str, *, reread: bool) -> FrrsyncError | None:
+        """Apply and report; returns what went wrong."""
         started, at = monotonic(), time()
         try:
             if self._settings.observe:
-                done = _observed(self._applier.plan(rendered.tree), trigger, at, monotonic() - started)
+                done = observed(self._applier.plan(rendered.tree), trigger, at, monotonic() - started)
             else:
-                done = _succeeded(self._applier.apply(rendered.tree, trigger, reread=reread), at)
-                self._write(rendered.text)
-        except FrrUnavailable as error:
-            done = _failed(None, error, trigger, at, monotonic() - started)
-            self._applied = None
-            self._log.warning("frr_unavailable", error=redact(str(error)))
-            self._back_off()
+                done = succeeded(self._applier.apply(rendered.tree, trigger, reread=reread), at)
         except FrrsyncError as error:
-            done = _failed(self._applier.last, error, trigger, at, monotonic() - started)
-            self._applied, self._refused = None, rendered.tree
-            self._log.error("apply_failed", trigger=trigger, error=redact(str(error)))
-            self._back_off()
-        else:
-            self._applied, self._refused = rendered.tree, None
-            self._pause, self._retry_at = 0.0, None
+            result = None if isinstance(error, FrrUnavailable) else self._applier.last
+            self._report(failed(result, error, trigger, at, monotonic() - started))
+            self._applied, self._has_failed = None, True
+            if isinstance(error, ApplyError):
+                self._refused, self._refused_at = rendered.tree, monotonic()
+            return error
         self._report(done)
+        self._applied, self._refused, self._has_failed = rendered.tree, None, False
+        if not self._settings.observe:
+            self._keep(rendered)
+        return None
 
-    def _report(self, done: LastApply) -> None:
-        """Publish the result; a check that found nothing to do is no news."""
-        if done.commands or done.error or self.reconciled.last_apply is None:
-            last = self.reconciled
-            self.reconciled = Reconciled(
-                known=last.known,
-                decision=last.decision,
-                rendered=last.rendered,
-                last_apply=done,
-                problem=last.problem,
-            )
-        for reset in done.resets:
-            self._log.warning("session_reset", peer=reset.peer, reason=redact(reset.reason))
-
-    def _write(self, text: str) -> None:
-        """Keep the file that FRR starts with equal to what it runs."""
-        if self._settings.frr_conf is None or text == self._written:
+    def _keep(self, rendered: RenderedConfig) -> None:
+        """Remember what FRR took, and keep the file that it starts with equal to it."""
+        self._rendering.accept()
+        if self.reconciled.known is not None:
+            self._good = (self.reconciled.known.snapshot, rendered)
+        if self._settings.frr_conf is None or rendered.text == self._written:
             return
         try:
-            write_conf(self._settings.frr_conf, text)
+            write_conf(self._settings.frr_conf, rendered.text)
         except OSError as error:
             self._log.error("cannot_write_file", file=str(self._settings.frr_conf), error=str(error))
             return
-        self._written = text
+        self._written = rendered.text
 
-    def _back_off(self) -> None:
-        self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2 or 0.5)
-        self._retry_at = monotonic() + self._pause
+    def _fall_back(self, reason: str) -> None:
+        """Have FRR run what it took last, also when it has been restarted since."""
+        if self._good is None:
+            return
+        rendered = self._good[1]
+        try:
+            decision = self.reconciled.decision
+            if decision is not None and self._rendering.reject(reason):
+                rendered = self._rendering.render(decision.config, self._dialect())
+                self._publish(self.reconciled.known, decision, rendered, reason)
+                self._applier.apply(rendered.tree, "fallback", reread=True)
+                self._applied, self._refused, self._has_failed = rendered.tree, None, False
+                self._keep(rendered)
+            elif rendered.tree != self._refused:
+                self._applier.apply(rendered.tree, "fallback", reread=True)
+        except FrrsyncError as error:
+            self._log.error("fallback_failed", error=redact(str(error)))
+
+    def _report(self, done: LastApply) -> None:
+        """Publish and log the result; a check that found nothing to do is no news."""
+        last = self.reconciled.last_apply
+        is_recovery = last is not None and last.result not in _WELL and not self.reconciled.problem
+        if done.commands or done.error or last is None or is_recovery:
+            self.reconciled = replace(self.reconciled, last_apply=done)
+        if done.error and (last is None or last.error != done.error):
+            self._log.error("apply_failed", trigger=done.trigger, result=str(done.result), error=done.error)
+        if done.result is ApplyResult.OBSERVED and (last is None or last.commands != done.commands):
+            self._log.info("would_apply", trigger=done.trigger, commands=done.commands)
+        for reset in done.resets:
+            self._log.warning("session_reset", peer=reset.peer, reason=redact(reset.reason))
 
     def _withdraw(self) -> None:
         """Withdraw everything at a clean stop, when the operator asked for that; sessions stay up."""
-        known = self.reconciled.known
-        if known is None or self._settings.observe:
+        if self._good is None:
             return
         try:
-            rendered = self._render(self._decider.decide(known.snapshot, {}), renew=False)
+            decision = self._decider.decide(self._good[0], {})
+            rendered = self._rendering.render(decision.config, self._dialect())
             self._applier.apply(rendered.tree, "exit", reread=True)
         except FrrsyncError as error:
             self._log.error("withdraw_failed", error=redact(str(error)))
         else:
             self._log.info("withdrawn")
-
-
-def _resets(resets: tuple[Reset, ...]) -> tuple[SessionReset, ...]:
-    return tuple(SessionReset(peer=item.peer, reason=item.reason) for item in resets)
-
-
-def _observed(plan: Plan, trigger: str, at: float, seconds: float) -> LastApply:
-    return LastApply(
-        trigger=trigger,
-        at=at,
-        duration_seconds=seconds,
-        commands=len(plan.commands),
-        result=Result.OBSERVED if plan else Result.UNCHANGED,
-        resets=_resets(plan.resets),
-    )
-
-
-def _succeeded(result: ApplyResult, at: float) -> LastApply:
-    return LastApply(
-        trigger=result.trigger,
-        at=at,
-        duration_seconds=result.duration,
-        commands=result.commands,
-        result=Result.APPLIED if result.commands else Result.UNCHANGED,
-        resets=_resets(result.resets),
-    )
-
-
-def _failed(result: ApplyResult | None, error: FrrsyncError, trigger: str, at: float, seconds: float) -> LastApply:
-    rolled_back = result is not None and result.rolled_back
-    return LastApply(
-        trigger=trigger,
-        at=at,
-        duration_seconds=seconds,
-        commands=result.commands if result else 0,
-        result=Result.ROLLED_BACK if rolled_back else Result.FAILED,
-        error=redact(str(error)),
-    )

@@ -65,9 +65,12 @@ class Observer:
     def _run(self) -> None:
         looks = 0
         while not self._stop.wait(LOOK_SECONDS if looks else 0.0):
-            restarted = self._look()
-            if restarted or looks % SESSIONS_EVERY == 0:
-                self.latest = self._observe()
+            try:
+                restarted = self._look()
+                if restarted or looks % SESSIONS_EVERY == 0:
+                    self.latest = self._observe()
+            except Exception:  # noqa: BLE001 - our bug: logged, and restarts of FRR are still noticed
+                self._log.exception("look_failed")
             looks += 1
 
     def _look(self) -> bool:

@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from frrsync import __version__
+from frrsync import __version__, log
 from frrsync.api.app import Sources
-from frrsync.core.status import AgentStatus, ConfigDiff, PendingService, SessionState
+from frrsync.core.redact import redact
+from frrsync.core.status import (
+    AgentStatus,
+    ApplyResult,
+    ConfigDiff,
+    LastApply,
+    PendingService,
+    SessionReset,
+    SessionState,
+)
 from frrsync.errors import FrrUnavailable
 from frrsync.frr.scope import managed
 from frrsync.frr.session import open_frr
@@ -21,14 +30,19 @@ if TYPE_CHECKING:
     from frrsync.agent.inputs import Known
     from frrsync.agent.observer import Observation
     from frrsync.core.decide import Decision
+    from frrsync.core.model import Mistake
     from frrsync.core.session import Session as WantedSession
-    from frrsync.core.status import LastApply
+    from frrsync.errors import FrrsyncError
+    from frrsync.frr.apply import ApplyResult as Applied
+    from frrsync.frr.plan import Plan, Reset
     from frrsync.frr.render import RenderedConfig
     from frrsync.frr.show import BfdSession, Session
     from frrsync.settings import Settings
 
 ANSWER_SECONDS = 10.0
 """How long FRR may take to answer somebody who asks through the local API."""
+MOST_MISTAKES = 100
+"""Most mistakes logged at once; the status has them all."""
 LONGEST_ROUND_SECONDS = 60.0
 """A round of the loop that takes longer than this, over the check interval, hangs."""
 
@@ -114,6 +128,38 @@ def sources(
     )
 
 
+class MistakeLog:
+    """Logs each mistake once, when it appears, and says when all are corrected."""
+
+    def __init__(self) -> None:
+        self._log = log.get("agent")
+        self._told: frozenset[Mistake] = frozenset()
+        self._seen: tuple[tuple[Mistake, ...], tuple[Mistake, ...]] = ((), ())
+
+    def tell(self, known: Known | None, decision: Decision | None) -> None:
+        """Log what is new in what is known and decided now."""
+        seen = (known.mistakes if known else (), decision.mistakes if decision else ())
+        if seen == self._seen:
+            return
+        self._seen = seen
+        mistakes = frozenset((*seen[0], *seen[1]))
+        new = sorted(mistakes - self._told, key=lambda item: (item.file, item.line, item.message))
+        for mistake in new[:MOST_MISTAKES]:
+            self._log.warning(
+                "mistake",
+                file=mistake.file,
+                line=mistake.line,
+                object=f"{mistake.kind} {mistake.name}".strip(),
+                field=mistake.field,
+                message=redact(mistake.message),
+            )
+        if len(new) > MOST_MISTAKES:
+            self._log.warning("more_mistakes", count=len(new) - MOST_MISTAKES)
+        if self._told and not mistakes:
+            self._log.info("mistakes_corrected")
+        self._told = mistakes
+
+
 def _pending(known: Known | None) -> tuple[PendingService, ...]:
     if known is None:
         return ()
@@ -146,4 +192,45 @@ def _session(wanted: WantedSession, found: Session | None, bfd: BfdSession | Non
         prefixes_sent=found.prefixes_sent if found else None,
         bfd=(bfd.status if bfd else "unknown") if has_bfd else None,
         dropped=found.connections_dropped if found else None,
+    )
+
+
+def _resets(resets: tuple[Reset, ...]) -> tuple[SessionReset, ...]:
+    return tuple(SessionReset(peer=item.peer, reason=item.reason) for item in resets)
+
+
+def observed(plan: Plan, trigger: str, at: float, seconds: float) -> LastApply:
+    """Return the report of a plan that was not sent."""
+    return LastApply(
+        trigger=trigger,
+        at=at,
+        duration_seconds=seconds,
+        commands=len(plan.commands),
+        result=ApplyResult.OBSERVED if plan else ApplyResult.UNCHANGED,
+        resets=_resets(plan.resets),
+    )
+
+
+def succeeded(result: Applied, at: float) -> LastApply:
+    """Return the report of an apply that FRR took."""
+    return LastApply(
+        trigger=result.trigger,
+        at=at,
+        duration_seconds=result.duration,
+        commands=result.commands,
+        result=ApplyResult.APPLIED if result.commands else ApplyResult.UNCHANGED,
+        resets=_resets(result.resets),
+    )
+
+
+def failed(result: Applied | None, error: FrrsyncError, trigger: str, at: float, seconds: float) -> LastApply:
+    """Return the report of an apply that failed; ``result`` is None when FRR was not even reached."""
+    rolled_back = result is not None and result.rolled_back
+    return LastApply(
+        trigger=trigger,
+        at=at,
+        duration_seconds=seconds,
+        commands=result.commands if result else 0,
+        result=ApplyResult.ROLLED_BACK if rolled_back else ApplyResult.FAILED,
+        error=redact(str(error)),
     )

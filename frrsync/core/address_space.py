@@ -204,12 +204,16 @@ class AddressSpace:
         return next((user for user in self.holders(number) if obstacle(mine, self._sharing.get(user))), None)
 
     def opponent(self, name: NamespacedName, number: int) -> NamespacedName | None:
-        """Return the first Service, by name, that keeps another from using an address; None if it may."""
-        users = (*self._holders.get(number, ()), *self._claims.get(number, ()))
-        if not users:
-            return None
+        """Return the first Service, by name, that keeps another from using an address; None if it may.
+
+        A holder comes before those who only claim the address.
+        """
         mine = self._sharing.get(name)
-        return min((user for user in users if user != name and obstacle(mine, self._sharing.get(user))), default=None)
+        for users in (self._holders.get(number), self._claims.get(number)):
+            found = [user for user in users or () if user != name and obstacle(mine, self._sharing.get(user))]
+            if found:
+                return min(found)
+        return None
 
     def lowest(self, name: NamespacedName, ranges: Iterable[FreeRange], family: int) -> int | None:
         """Return the first address of the ranges that a Service may take: free, or one it can share."""

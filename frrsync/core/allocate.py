@@ -111,6 +111,7 @@ class Allocator:
             ledger.hold_unseen(name, allocation, _UNREADABLE)
         ledger.serve(waiting)
         ledger.add_second(list(ledger.single))
+        ledger.explain()
         return ledger
 
     def _decide(self, ledger: Ledger, changed: Iterable[NamespacedName]) -> None:
@@ -138,6 +139,7 @@ class Allocator:
         names.update(dict.fromkeys(again))
         ledger.serve(waiting)
         ledger.add_second([name for name in ledger.single if opened or name in names])
+        ledger.explain()
 
     def _publish(self, ledger: Ledger) -> Allocations:
         """Return what holds now; a part that says the same as before is the same object."""

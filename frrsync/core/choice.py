@@ -134,10 +134,7 @@ class Chooser:
                 message=f"it asks for {_texts(avoided)}, which IPAddressPool {pool.name} avoids (avoidBuggyIPs)",
             )
         used = self.in_use(request, request.numbers)
-        if not used:
-            return None
-        text = f"it asks for {_texts(request.numbers)}, but {used}"
-        return Pending(reason=PendingReason.REQUESTED_ADDRESS_IN_USE, message=text)
+        return Pending(reason=PendingReason.REQUESTED_ADDRESS_IN_USE, message=used) if used else None
 
 
 def _not_allowed(pool: SoundPool, request: Request) -> Pending:

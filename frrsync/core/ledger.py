@@ -48,6 +48,7 @@ class Ledger:
         self._chooser = Chooser(table, self._space)
         self._held: dict[NamespacedName, tuple[int, ...]] = {}
         self._claimed: dict[NamespacedName, tuple[int, ...]] = {}
+        self._blocked: dict[NamespacedName, tuple[Request, tuple[int, ...]]] = {}
 
     def numbers_of(self, name: NamespacedName) -> tuple[int, ...]:
         """Return what a Service holds."""
@@ -112,6 +113,8 @@ class Ledger:
             choice = self._chooser.explicit(request) if request.numbers else self._chooser.automatic(request)
             if isinstance(choice, Pending):
                 self.pending[request.name] = choice
+                if choice.reason is PendingReason.REQUESTED_ADDRESS_IN_USE:
+                    self._blocked[request.name] = (request, request.numbers)
             else:
                 texts = tuple(map(text_of, choice.numbers))
                 self._take(request, Allocation(addresses=texts, pool=choice.pool), choice.numbers)
@@ -138,6 +141,18 @@ class Ledger:
             if notes:
                 self.notes[name] = notes
 
+    def explain(self) -> None:
+        """Say who is in the way of each Service, now that everybody has a place: the last step of a pass.
+
+        Said earlier, the sentence would depend on the order of the pass and differ in the next one.
+        """
+        for name, (request, numbers) in self._blocked.items():
+            reason = self.pending[name].reason
+            wish = "its status says" if reason is PendingReason.ADDRESS_IN_USE else "it asks for"
+            texts = " and ".join(map(text_of, numbers))
+            text = f"{wish} {texts}, but {self._chooser.in_use(request, numbers)}"
+            self.pending[name] = Pending(reason=reason, message=text)
+
     def _forget(self, name: NamespacedName) -> Allocation | None:
         """Remove every trace of a Service; return what was allocated to it."""
         if name in self._held or name in self.pending or name in self._claimed:
@@ -145,6 +160,7 @@ class Ledger:
             self.pending.pop(name, None)
             self.notes.pop(name, None)
             self.single.pop(name, None)
+            self._blocked.pop(name, None)
         return self.allocated.pop(name, None)
 
     def _settle_undisputed(self, keeping: list[Holding]) -> list[Holding]:
@@ -178,8 +194,8 @@ class Ledger:
             return False
         used = self._chooser.in_use(request, holding.numbers)
         if used:
-            text = f"its status says {', '.join(status.addresses)}, but {used}"
-            self.pending[request.name] = Pending(reason=PendingReason.ADDRESS_IN_USE, message=text)
+            self.pending[request.name] = Pending(reason=PendingReason.ADDRESS_IN_USE, message=used)
+            self._blocked[request.name] = (request, holding.numbers)
         else:
             self._keep(holding)
         return True

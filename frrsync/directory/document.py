@@ -34,7 +34,7 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document: plain data, and the lines of its parts, counted from the first line of its chunk."""
+    """One document: plain data, and the lines of its parts."""
 
     data: Any
     lines: Lines
@@ -74,31 +74,34 @@ def _is_preamble(text: str, end: int) -> bool:
     return text.startswith("%") and all(line.startswith(("%", "#")) or not line for line in text[:end].splitlines())
 
 
-def documents(chunk: str) -> Iterator[Document]:
-    """Yield the documents of a chunk; raises BrokenTextError after those before the broken place."""
-    if chunk.lstrip()[:1] == "{":
-        yield from _json_documents(chunk)
+def documents(text: str, line: int = 0) -> Iterator[Document]:
+    """Yield the documents of a chunk that begins after that line of its file.
+
+    Raises BrokenTextError after those before the broken place.
+    """
+    if text.lstrip()[:1] == "{":
+        yield from _json_documents(text, line)
     else:
-        yield from _yaml_documents(chunk, 0)
+        yield from _yaml_documents(text, line)
 
 
-def _json_documents(chunk: str) -> Iterator[Document]:
+def _json_documents(text: str, line: int) -> Iterator[Document]:
     """Yield documents of JSON, one after the other without separator if need be; flow YAML goes its own way.
 
     libyaml reads them too, with lines; only its escapes differ from those of JSON.
     """
     decoder, position, pieces = json.JSONDecoder(), 0, []
-    while rest := len(chunk[position:].lstrip()):
-        start = len(chunk) - rest
+    while rest := len(text[position:].lstrip()):
+        start = len(text) - rest
         try:
-            _, position = decoder.raw_decode(chunk, start)
+            _, position = decoder.raw_decode(text, start)
         except (json.JSONDecodeError, RecursionError):
-            yield from _yaml_documents(chunk, 0)
+            yield from _yaml_documents(text, line)
             return
         pieces.append((start, position))
     for start, end in pieces:
-        piece = _SURROGATES.sub(_joined, chunk[start:end])
-        yield from _yaml_documents(piece.replace("\t", " "), chunk.count("\n", 0, start))
+        piece = _SURROGATES.sub(_joined, text[start:end])
+        yield from _yaml_documents(piece.replace("\t", " "), line + text.count("\n", 0, start))
 
 
 def _joined(match: re.Match[str]) -> str:

@@ -20,7 +20,7 @@ from watchdog.events import (
 from frrsync.directory.reader import is_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from watchdog.events import (
         FileSystemEvent,
@@ -51,8 +51,11 @@ class ChangeLog(Protocol):
 class FileEvents(FileSystemEventHandler):
     """Translates events to what the watcher notes; ``real`` is the folder behind all symbolic links."""
 
-    def __init__(self, changes: ChangeLog, folder: Path, real: Path) -> None:
+    def __init__(
+        self, changes: ChangeLog, folder: Path, real: Path, counts: Callable[[str], bool] = is_manifest
+    ) -> None:
         self._changes = changes
+        self._is_of_interest = counts
         self._folder = folder
         self._real = real
 
@@ -94,4 +97,4 @@ class FileEvents(FileSystemEventHandler):
         return not any(part.startswith(".") for part in path.relative_to(self._folder).parts)
 
     def _is_read(self, path: Path) -> bool:
-        return is_manifest(path.name) and self._counts(path)
+        return self._is_of_interest(path.name) and self._counts(path)

@@ -18,10 +18,9 @@ from frrsync.directory.builder import BrokenTextError
 from frrsync.directory.document import Document, documents, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from frrsync.core.fields import FieldPath
     from frrsync.directory.document import Chunk
 
 MAX_SIZE: Final = 10 * 1024 * 1024
@@ -54,7 +53,7 @@ class Part:
     """What one chunk of a file holds, kept as long as its text stays the same.
 
     Attributes:
-        line: number of the line before the chunk when it was read; lines in ``items`` count from there.
+        line: number of the line before the chunk when it was read.
         items: objects with the line where each starts.
         is_broken: something in it could not be told, not even whose it is.
 
@@ -112,7 +111,7 @@ def is_manifest(name: str) -> bool:
     return name.endswith(ENDINGS) and not name.startswith((".", "#"))
 
 
-def scan(root: Path) -> dict[Path, Signature]:
+def scan(root: Path, counts: Callable[[str], bool] = is_manifest) -> dict[Path, Signature]:
     """Return every manifest below a folder, or the file itself, without reading it.
 
     Symbolic links are followed (Kubernetes mounts a ConfigMap that way), each folder is visited once. What
@@ -140,7 +139,7 @@ def scan(root: Path) -> dict[Path, Signature]:
         for entry in found:
             if entry.is_dir():
                 folders.append(folder / entry.name)
-            elif is_manifest(entry.name):
+            elif counts(entry.name):
                 result[folder / entry.name] = _signature(entry)
     return result
 
@@ -170,7 +169,9 @@ def read_file(path: Path, shown: str, known: Mapping[bytes, Part], config_namesp
         while digest in parts:  # the same text twice: both are wanted, the second as a duplicate
             digest = blake2b(digest, digest_size=16).digest()
         part = known.get(digest)
-        parts[digest] = part.moved(chunk.line, shown) if part else _read_chunk(chunk, shown, config_namespace)
+        if part is None or (part.is_broken and part.line != chunk.line):  # its texts name lines too
+            part = _read_chunk(chunk, shown, config_namespace)
+        parts[digest] = part.moved(chunk.line, shown)
     return FileContent(signature=signature, parts=parts)
 
 
@@ -214,31 +215,24 @@ def _unreadable(shown: str, line: int, message: str) -> FileContent:
 def _read_chunk(chunk: Chunk, shown: str, config_namespace: str) -> Part:
     items: list[tuple[int, ParsedObject]] = []
     try:
-        for document in documents(chunk.text):
-            items.extend(_read_document(document, chunk.line, shown, config_namespace))
+        for document in documents(chunk.text, chunk.line):
+            items.extend(_read_document(document, shown, config_namespace))
     except BrokenTextError as error:
-        line = error.line + chunk.line
-        items.append((line, ParsedObject(mistakes=(Mistake(file=shown, line=line, message=str(error)),))))
+        mistake = Mistake(file=shown, line=error.line, message=str(error))
+        items.append((error.line, ParsedObject(mistakes=(mistake,))))
     is_broken = any(item.key is None and item.mistakes for _, item in items)
     return Part(line=chunk.line, items=tuple(items), is_broken=is_broken)
 
 
-def _read_document(
-    document: Document, base: int, shown: str, config_namespace: str
-) -> Iterator[tuple[int, ParsedObject]]:
+def _read_document(document: Document, shown: str, config_namespace: str) -> Iterator[tuple[int, ParsedObject]]:
     for part in _unlisted(document, 0):
-        line = base + part.line
-        if not isinstance(part.data, dict):
+        if isinstance(part.data, dict):
+            location = Location(file=shown, line=part.line_of)
+            yield part.line, parse_object(part.data, location, config_namespace=config_namespace)
+        else:
             found = "a list" if isinstance(part.data, list) else "a single value"
-            mistake = Mistake(file=shown, line=line, message=f"found {found}, an object is needed")
-            yield line, ParsedObject(mistakes=(mistake,))
-            continue
-
-        def line_of(path: FieldPath, part: Document = part) -> int:
-            return base + part.line_of(path)
-
-        location = Location(file=shown, line=line_of)
-        yield line, parse_object(part.data, location, config_namespace=config_namespace)
+            mistake = Mistake(file=shown, line=part.line, message=f"found {found}, an object is needed")
+            yield part.line, ParsedObject(mistakes=(mistake,))
 
 
 def _unlisted(document: Document, depth: int) -> Iterator[Document]:

@@ -37,11 +37,10 @@ FOLDER_CHECK_SECONDS: Final = 1.0
 MISSING_CHECK_SECONDS: Final = 0.2
 
 SETTLE_SECONDS: Final = 0.05
-"""How long a file must be gone to count as deleted (git and vim take one away and write it anew), and how
-long one must be unchanged to count as complete when nobody says that it was closed."""
+"""How long a file must be gone to count as deleted: git and vim take one away and write it anew."""
 
 STILL_WRITTEN_SECONDS: Final = 1.0
-"""A file younger than this may still be written; the periodic look leaves it to the event of its closing."""
+"""A file younger than this may still be written; only the event of its closing makes it count earlier."""
 
 MOVE_PAIR_SECONDS: Final = 0.002
 """How long watchdog may wait for the other half of a move; its own half second is most of a change."""
@@ -62,11 +61,20 @@ class Changes:
 class ManifestWatcher:
     """Watches one folder, and everything below it, from ``start`` to ``stop``.
 
-    ``on_change`` is called from threads of the watcher, holds nothing up and must not raise.
+    ``on_change`` is called from threads of the watcher, holds nothing up and must not raise. ``counts`` says
+    by its name whether a file is one of those that matter.
     """
 
-    def __init__(self, folder: Path, on_change: Callable[[], None], *, rescan_seconds: float = RESCAN_SECONDS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        on_change: Callable[[], None],
+        *,
+        rescan_seconds: float = RESCAN_SECONDS,
+        counts: Callable[[str], bool] = is_manifest,
+    ) -> None:
         self._folder = folder
+        self._counts = counts
         self._on_change = on_change
         self._rescan_seconds = rescan_seconds
         self._log = log.get("watcher")
@@ -152,11 +160,11 @@ class ManifestWatcher:
 
     def _report(self, paths: list[Path]) -> None:
         """Report what was put off: deletions that stand and files that nobody writes any more."""
-        young = [path for path in paths if _age(path) < SETTLE_SECONDS]
-        if young:
-            self.note_later(young)
+        young = {path: age for path in paths if (age := _age(path)) < STILL_WRITTEN_SECONDS}
+        for path, age in young.items():
+            self.note_later([path], STILL_WRITTEN_SECONDS - age)
         ripe = set(paths).difference(young)
-        if any(not is_manifest(path.name) for path in ripe):  # a folder, perhaps the watched one itself
+        if any(not self._counts(path.name) for path in ripe):  # a folder, perhaps the watched one itself
             self._next_check = time.monotonic()
             self.note(everything=True)
         elif ripe:
@@ -174,9 +182,9 @@ class ManifestWatcher:
         if is_same and self._problem:
             return
         if now is None:
-            self._log.warning("manifests_vanished", folder=str(self._folder))
+            self._log.warning("folder_vanished", folder=str(self._folder))
         else:
-            self._log.info("manifests_watched_again", folder=str(self._folder))
+            self._log.info("folder_watched_again", folder=str(self._folder))
         self.note(everything=True)
 
     def _watch(self) -> None:
@@ -190,7 +198,8 @@ class ManifestWatcher:
             return
         try:
             folder = self._folder.resolve()
-            observer.schedule(FileEvents(self, self._folder, folder), str(folder), recursive=True, event_filter=EVENTS)
+            events = FileEvents(self, self._folder, folder, counts=self._counts)
+            observer.schedule(events, str(folder), recursive=True, event_filter=EVENTS)
             observer.start()
         except OSError as error:
             _end(observer)
@@ -202,7 +211,7 @@ class ManifestWatcher:
         """Go on without events: too many watches, or the folder vanished in this very moment."""
         problem = f"{self._folder}: cannot be watched: {error.strerror or error}"
         if problem != self._problem:
-            self._log.warning("manifests_not_watched", folder=str(self._folder), error=str(error))
+            self._log.warning("folder_not_watched", folder=str(self._folder), error=str(error))
         self._problem = problem
 
     def _unwatch(self) -> None:
@@ -225,7 +234,7 @@ class ManifestWatcher:
 
     def _scan(self) -> dict[Path, Signature]:
         try:
-            return scan(self._folder)
+            return scan(self._folder, self._counts)
         except OSError:
             return {}
 

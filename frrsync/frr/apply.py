@@ -30,6 +30,7 @@ SMALL_PLAN = 50
 """A larger plan is verified at once whatever the size of the configuration."""
 
 _SHOWN_DIFFERENCES = 5
+_ROLLBACK_ROUNDS = 2
 _RESTARTED = "a daemon of FRR was restarted while the configuration was sent"
 
 
@@ -147,13 +148,18 @@ class Applier:
             self._verify(wanted)
         except CommandRefused as error:
             self._require_same_daemons(error)
-            line, text = redact(error.line), redact(error.text)
-            said = f"{error.daemon} refused {line!r} with status {error.status}: {text}"
             rolled_back, outcome = self._roll_back(checkpoint)
-            raise ApplyError(f"{said}; {outcome}", rolled_back=rolled_back) from error
+            # the line stands last: whoever hides passwords again hides all that follows one
+            raise ApplyError(
+                f"{error.daemon} refused a line with status {error.status} ({outcome}): {redact(error.text)}: "
+                f"{redact(error.line)!r}",
+                rolled_back=rolled_back,
+            ) from error
         except VerifyError as error:
             rolled_back, outcome = self._roll_back(checkpoint)
-            raise VerifyError(f"{error}; {outcome}", rolled_back=rolled_back) from error
+            raise VerifyError(
+                f"FRR took every line but runs something else ({outcome}): {error}", rolled_back=rolled_back
+            ) from error
 
     def _verify(self, wanted: Tree) -> None:
         """Read back and compare."""
@@ -162,7 +168,7 @@ class Applier:
         if self._generation != before:
             raise FrrUnavailable(_RESTARTED)
         if running != wanted:
-            raise VerifyError(f"FRR took every line but runs something else: {_summary(running, wanted)}")
+            raise VerifyError(_summary(running, wanted))
 
     def _require_same_daemons(self, error: CommandRefused) -> None:
         """Tell a refused line from one that came to a daemon that has just started, empty."""
@@ -171,17 +177,26 @@ class Applier:
             raise FrrUnavailable(_RESTARTED) from error
 
     def _roll_back(self, checkpoint: Tree) -> tuple[bool, str]:
-        """Go back to what ran before, from whatever runs now; says whether and how that ended."""
+        """Go back to what ran before, from whatever runs now; says whether and how that ended.
+
+        More than one round, because FRR adds lines of its own to a configuration that is not ours
+        (neighbors that come back are active in IPv4 by default).
+        """
         try:
-            self._frr.send(make_plan(self._frr.read(), checkpoint).commands)
+            for _ in range(_ROLLBACK_ROUNDS):
+                running = self._frr.read()
+                if running == checkpoint:
+                    return True, "rolled back"
+                self._frr.send(make_plan(running, checkpoint).commands)
             running = self._frr.read()
         except VtyError as error:
             self._log.error("frr_rollback_failed", reason=str(error))
             return False, f"rolling back failed: {error}"
-        if running != checkpoint:
-            self._log.error("frr_rollback_differs", differences=_summary(running, checkpoint))
-            return False, f"rolling back left a difference: {_summary(running, checkpoint)}"
-        return True, "rolled back"
+        if running == checkpoint:
+            return True, "rolled back"
+        left = _summary(running, checkpoint)
+        self._log.error("frr_rollback_differs", differences=left)
+        return False, f"rolling back left a difference: {left}"
 
     def _report(
         self, plan: Plan | None, trigger: str, started: float, error: FrrsyncError | None = None

@@ -59,11 +59,11 @@ def test_a_file_is_cut_at_its_separators() -> None:
 
 def test_documents_before_a_broken_place_are_read() -> None:
     """What stands before a mistake of syntax is not lost."""
-    found = []
+    reading = documents("a: 1\n--- # two\nb: [2\nc: }\n")
+    assert next(reading).data == {"a": 1}
     with pytest.raises(BrokenTextError) as caught:
-        found.extend(document.data for document in documents("a: 1\n--- # two\nb: [2\nc: }\n"))
-    assert caught.value.line in {3, 4}
-    assert found == []  # extend is all or nothing; the next test reads one by one
+        next(reading)
+    assert caught.value.line == 4, f"expected line 4, found {caught.value.line}"
 
 
 def test_json_documents_may_follow_each_other() -> None:
@@ -101,7 +101,7 @@ def test_aliases_that_multiply_are_stopped_early() -> None:
     assert time.monotonic() - started < 1
 
 
-@pytest.mark.parametrize("text", ["a: &x [1, *x]", "a: &x {b: *x}", "&x : *x"])
+@pytest.mark.parametrize("text", ["a: &x [1, *x]", "a: &x {b: *x}"])
 def test_an_alias_within_itself_is_refused(text: str) -> None:
     """A value cannot be a part of itself."""
     assert "part of" in str(refused(text))

@@ -63,12 +63,21 @@ class Finding:
 
 @dataclass(slots=True)
 class Verdict:
-    """What the judge found, and what it counted."""
+    """What the judge found, and what it counted.
+
+    ``repeated`` are announcements of what the peer had already: FRR 8.4 sends everything again after the
+    route-map delay timer, which harms nobody.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     announced: int = 0
     withdrawn: int = 0
     repeated: int = 0
+
+    @property
+    def changes(self) -> int:
+        """Return how many announcements told the peer something new."""
+        return self.announced - self.repeated
 
     def __str__(self) -> str:
         """Return the counts and up to twenty findings."""
@@ -112,12 +121,14 @@ class World:
 
     def settle(self, time: float) -> None:
         """Take the changes as arrived, except those that are young and that nobody could see arrive."""
-        stay = []
+        stay: list[Change] = []
         before = self._tables(())
         for index, change in enumerate(self._open):
             after = self._tables(range(index + 1))
             if after == before and time - change.time < READING_TIME:
                 stay.append(change)
+            else:  # who has read this version of a document has no older one any more
+                stay = [older for older in stay if not older.documents.keys() & change.documents.keys()]
             before = after
         arrived = [change for change in self._open if change not in stay]
         self._documents, self._allocations = self._state(arrived)

@@ -6,18 +6,19 @@ import contextlib
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Self
 
 from frrsync.lab.frr import FrrInstance
 from frrsync.lab.rootfs import installation
 from instruments import documents
-from instruments.documents import ManifestFolder
+from instruments.documents import ManifestFolder, key_of
 from instruments.network import NODE_IPV4, Cable, ip
 from instruments.observe import ListenerProcess, SpeakerConfig
 from instruments.scenario import Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from frrsync.lab.rootfs import FrrVersion
@@ -33,6 +34,13 @@ SPEAKERS = (
 )
 PEERS = tuple(speaker.name for speaker in SPEAKERS)
 BFD = "fast"
+YOUNG_SECONDS = 1.5
+BEACON = (
+    documents.pool("beacon", "192.0.2.0/24"),
+    documents.advertisement("beacon", ipAddressPools=["beacon"]),
+    documents.endpoint_slice("beacon", [documents.endpoint(NAME, "10.244.0.1")]),
+    documents.service("beacon", annotations={"metallb.io/loadBalancerIPs": "192.0.2.1"}),
+)
 
 
 def base(*, bfd: bool = False) -> list[Document]:
@@ -159,21 +167,31 @@ class NodeUnderTest:
         return {"frr": self.frr.pids(), "bystander": self.bystander.pids(), **sessions}
 
     def reset(self, kept: Sequence[Document]) -> None:
-        """Leave only these manifests and wait until no peer has a route."""
-        scenario = self.scenario()
-        keep = {documents.key_of(document) for document in kept}
-        scenario.apply(*kept, remove=[key for key in self.folder.documents if key not in keep])
+        """Leave only these manifests and wait until no peer has a route, and no session is young.
 
-        def is_empty() -> bool:
+        What happens in the first seconds of a session has tests of its own.
+        """
+        scenario = self.scenario()
+        keep = {key_of(document) for document in kept}
+        scenario.apply(*kept, remove=[key for key in self.folder.documents if key not in keep])
+        self._wait(scenario, lambda: not any(self.listener.tables.values()), "every table to be empty")
+        # a route that comes and goes proves that what was written before has been read
+        scenario.apply(*BEACON)
+        self._wait(scenario, lambda: bool(self.listener.tables["tor1"]), "the beacon to be seen by tor1")
+        scenario.apply(remove=[key_of(document) for document in BEACON])
+        self._wait(scenario, lambda: not any(self.listener.tables.values()), "the beacon to be gone")
+
+    def _wait(self, scenario: Scenario, condition: Callable[[], bool], what: str) -> None:
+        """Wait for something while all sessions are up and old enough."""
+
+        def holds() -> bool:
             self.assert_agent_runs()
-            return len(self.listener.up) == len(SPEAKERS) and not any(self.listener.tables.values())
+            youngest = max(self.listener.up.values(), default=0)
+            is_up = len(self.listener.up) == len(SPEAKERS) and time.monotonic() - youngest > YOUNG_SECONDS
+            return is_up and condition()
 
         try:
-            scenario.wait(
-                is_empty,
-                20,
-                lambda: f"sessions up {sorted(self.listener.up)}, tables {self.listener.tables}",
-            )
+            scenario.wait(holds, 20, lambda: f"expected {what}, found {self.listener.up} {self.listener.tables}")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.agent_log()}") from None
 

@@ -80,7 +80,8 @@ def route_of(attributes: dict[str, Any]) -> Route:
 class ListenerProcess:
     """The listener in its namespace; use as a context manager.
 
-    ``tables`` mirrors what each peer has, as far as :meth:`follow` has read the log.
+    ``tables`` mirrors what each peer has, ``up`` since when its session is up, as far as :meth:`follow`
+    has read the log.
     """
 
     def __init__(self, namespace: str, folder: Path, speakers: Sequence[SpeakerConfig]) -> None:
@@ -91,7 +92,7 @@ class ListenerProcess:
         self._rest = b""
         self._known: dict[str, Route] = {}
         self.tables: Tables = {speaker.name: {} for speaker in speakers}
-        self.up: set[str] = set()
+        self.up: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         """Start the process and wait until its control socket answers."""
@@ -204,9 +205,9 @@ class ListenerProcess:
         table = self.tables[event.peer]
         if event.kind == "down":
             table.clear()
-            self.up.discard(event.peer)
+            self.up.pop(event.peer, None)
         elif event.kind == "up":
-            self.up.add(event.peer)
+            self.up[event.peer] = event.time
         for prefix in event.withdrawn:
             table.pop(prefix, None)
         if event.route is not None:

@@ -106,6 +106,19 @@ class Scenario:
                 raise AssertionError(f"after {timeout} s: {why()}\n{self.verdict}")
             time.sleep(POLL_SECONDS)
 
+    def quiet(self, seconds: float, timeout: float = 15) -> None:
+        """Wait until no peer has been sent anything for a while."""
+        last = time.monotonic(), self.verdict.announced + self.verdict.withdrawn
+
+        def is_quiet() -> bool:
+            nonlocal last
+            count = self.verdict.announced + self.verdict.withdrawn
+            if count != last[1]:
+                last = time.monotonic(), count
+            return time.monotonic() - last[0] >= seconds
+
+        self.wait(is_quiet, timeout, lambda: f"expected {seconds} s of quiet")
+
     def settle(self, timeout: float = 10) -> float:
         """Wait until every peer has exactly what it should have; return the seconds it took."""
         expected = self.judge.latest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from frrsync.frr.session import open_frr
 from frrsync.frr.tree import parse
+from frrsync.frr.vty import VtySocket
 from frrsync.lab.frr import FrrInstance
 from frrsync.lab.process import end_members
 from frrsync.lab.rootfs import installation
@@ -18,7 +20,6 @@ from frrsync.settings import Settings
 from instruments.network import ip
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable
     from types import TracebackType
 
@@ -135,6 +136,13 @@ class BareFrr(FrrInstance):
         end_members([self.namespace])
         ip("netns", "del", self.namespace)
         shutil.rmtree(self._top)
+
+    def kill(self, daemon: str, signum: signal.Signals = signal.SIGKILL) -> None:
+        """End a daemon; its last thread may hold the socket a moment longer than the process lives."""
+        super().kill(daemon, signum)
+        if self.socket_of(daemon).exists():
+            with VtySocket(self.socket_of(daemon), timeout=5) as listener:
+                wait_until(lambda: not listener.is_alive(), f"nobody to listen at {daemon}'s socket")
 
     def settings(self, apply_with: str = "sockets", vtysh: Path | None = None) -> Settings:
         """Return the settings that name this FRR."""
