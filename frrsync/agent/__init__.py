@@ -5,6 +5,7 @@
 ``loop``      the reconcile thread, which owns everything that changes
 ``observer``  the thread that looks at FRR: restarts, sessions
 ``report``    what others see: the status, and the sources of the local API
+``wake``      what wakes the loop
 ``program``   wiring, start and stop
 
 Threads only wake the loop or publish an immutable object behind one reference; none of them decides.

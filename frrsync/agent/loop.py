@@ -8,7 +8,6 @@ pauses; meanwhile the last good configuration stays, also in an FRR that was res
 from __future__ import annotations
 
 from dataclasses import replace
-from threading import Event, Lock
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,10 @@ from frrsync.frr.conf_file import write_conf
 from frrsync.frr.session import open_frr
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from frrsync.agent.inputs import Inputs, Known
+    from frrsync.agent.wake import Wake
     from frrsync.core.decide import Decision
     from frrsync.core.model import Snapshot
     from frrsync.core.status import LastApply
@@ -44,29 +46,6 @@ may show neighbors a change that is then taken back."""
 
 _DOUBT = frozenset({"frr", "start", "templates"})
 _WELL = frozenset({ApplyResult.APPLIED, ApplyResult.UNCHANGED})
-
-
-class Wake:
-    """A flag with the causes that set it; any thread sets it, the loop clears it."""
-
-    def __init__(self) -> None:
-        self._event = Event()
-        self._lock = Lock()  # guards the set of causes, which several threads add to
-        self._causes: set[str] = set()
-
-    def __call__(self, cause: str) -> None:
-        """Wake the loop."""
-        with self._lock:
-            self._causes.add(cause)
-        self._event.set()
-
-    def wait(self, seconds: float) -> frozenset[str]:
-        """Return what woke the loop; empty when the time ran out."""
-        self._event.wait(max(0.0, seconds))
-        with self._lock:
-            self._event.clear()
-            causes, self._causes = frozenset(self._causes), set()
-        return causes
 
 
 class Loop:
@@ -101,6 +80,7 @@ class Loop:
         self._refused: Tree | None = None
         self._refused_at = 0.0
         self._has_failed = False
+        self._told_problem = ""
         self._pause = 0.0
         self._retry_at: float | None = None
         self._check_at = monotonic() + settings.check_interval
@@ -158,6 +138,7 @@ class Loop:
             # Also after a problem: a restarted FRR gets the last good configuration back.
             self._bring(rendered, causes, due)
         self._plan_retry(is_due="retry" in due)
+        self._tell_problem()
 
     def _due(self) -> frozenset[str]:
         """Return what the clock asks for, and wind it up again whatever becomes of this round."""
@@ -177,6 +158,15 @@ class Loop:
         elif is_due or self._retry_at is None:
             self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2 or FIRST_PAUSE_SECONDS)
             self._retry_at = monotonic() + self._pause
+
+    def _tell_problem(self) -> None:
+        """Log what blocks us once, not with every retry."""
+        problem = self.reconciled.problem
+        if problem and problem != self._told_problem:
+            self._log.error("blocked", reason=problem)
+        elif self._told_problem and not problem:
+            self._log.info("no_longer_blocked")
+        self._told_problem = problem
 
     def _decide(self, known: Known) -> Decision:
         if self._decided is not None:
@@ -199,12 +189,7 @@ class Loop:
     def _publish(
         self, known: Known | None, decision: Decision | None, rendered: RenderedConfig | None, problem: str
     ) -> None:
-        before = self.reconciled.problem
         self.reconciled = replace(self.reconciled, known=known, decision=decision, rendered=rendered, problem=problem)
-        if problem and problem != before:
-            self._log.error("blocked", reason=problem)
-        elif before and not problem:
-            self._log.info("no_longer_blocked")
         self._mistakes.tell(known, decision)
 
     # applying

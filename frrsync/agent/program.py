@@ -7,9 +7,10 @@ from time import time
 from typing import TYPE_CHECKING
 
 from frrsync.agent.inputs import open_inputs
-from frrsync.agent.loop import Loop, Wake
+from frrsync.agent.loop import Loop
 from frrsync.agent.observer import Observer
 from frrsync.agent.report import sources
+from frrsync.agent.wake import Wake
 from frrsync.api.server import Server
 
 if TYPE_CHECKING:

@@ -185,10 +185,8 @@ class AddressSpace:
         for number in claimed:
             _remove(self._claims, number, name)
             self._changed(number)
-        if group is not None and sharing is not None:
-            group.hints.clear()
-            if not group.numbers:
-                del self._groups[sharing.key, sharing.backend]
+        if group is not None and sharing is not None and not group.numbers:
+            del self._groups[sharing.key, sharing.backend]
 
     def is_free(self, number: int) -> bool:
         """Say whether nobody holds or claims an address."""

@@ -33,6 +33,9 @@ VERSION = 1
 
 Record = dict[NamespacedName, Allocation]
 
+_HEAD = f'{{\n"version": {VERSION},\n"services": {{\n'
+_FOOT = "\n}\n}\n"
+
 
 class RecordText:
     """Writes records as text; the lines of what did not change are kept."""
@@ -50,12 +53,50 @@ class RecordText:
             lines[name] = line if line is not None and line[0] is allocation else (allocation, _line(name, allocation))
         self._lines = lines
         entries = ",\n".join(line for _, line in lines.values())
-        return f'{{\n"version": {VERSION},\n"services": {{\n{entries}\n}}\n}}\n'
+        return f"{_HEAD}{entries}{_FOOT}"
 
 
 def _line(name: NamespacedName, allocation: Allocation) -> str:
     addresses = ", ".join(map(quoted, allocation.addresses))
     return f'{quoted(str(name))}: {{"addresses": [{addresses}], "pool": {quoted(allocation.pool)}}}'
+
+
+class RecordReader:
+    """Reads records, each time only the lines that it did not read the time before.
+
+    What stands in an unchanged line becomes the same objects as before, so that what was decided about them
+    need not be decided again.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[str, tuple[NamespacedName, Allocation]] = {}
+
+    def read(self, text: str, path: Path) -> Record:
+        """Return the record that a text holds; raises ConfigError that names file and line."""
+        try:
+            found = self._read_lines(text)
+        except (ValueError, _EntryError):
+            found = None
+        return parse_record(text, path, dict(self._lines.values())) if found is None else found
+
+    def _read_lines(self, text: str) -> Record | None:
+        """Read a text in exactly the form in which it is written; None for any other, such as one made by hand."""
+        if not (text.startswith(_HEAD) and text.endswith(_FOOT)):
+            return None
+        known = self._lines
+        lines: dict[str, tuple[NamespacedName, Allocation]] = {}
+        pieces = text[len(_HEAD) : -len(_FOOT)].split(",\n")
+        for line in pieces:
+            entry = known.get(line)
+            if entry is None:
+                ((full_name, value),) = json.loads(f"{{{line}}}", object_pairs_hook=_unique).items()
+                entry = (_name(full_name), _allocation(value))
+            lines[line] = entry
+        found = dict(lines.values())
+        if len(found) != len(pieces):
+            return None
+        self._lines = lines
+        return found
 
 
 def parse_record(text: str, path: Path, known: Mapping[NamespacedName, Allocation]) -> Record:
@@ -73,16 +114,12 @@ def parse_record(text: str, path: Path, known: Mapping[NamespacedName, Allocatio
         raise _broken(path, _line_of(text, error.key), str(error)) from None
     found: Record = {}
     for full_name, entry in document["services"].items():
-        namespace, _, name = full_name.partition("/")
-        key = NamespacedName(namespace, name)
-        old = known.get(key)
-        if old is not None and entry == {"addresses": list(old.addresses), "pool": old.pool}:
-            found[key] = old
-            continue
         try:
-            found[key] = _allocation(full_name, entry)
+            key, allocation = _name(full_name), _allocation(entry)
         except ValueError as error:
             raise _broken(path, _line_of(text, full_name), f"Service {full_name}: {error}") from None
+        old = known.get(key)
+        found[key] = old if old == allocation and old is not None else allocation
     return found
 
 
@@ -115,10 +152,15 @@ def _check_top(document: Any) -> None:
         raise _EntryError("services", "services must be an object")
 
 
-def _allocation(full_name: str, entry: Any) -> Allocation:
-    """Return one entry; raises ValueError that says what is wrong."""
-    if full_name.count("/") != 1 or full_name.startswith("/") or full_name.endswith("/"):
+def _name(full_name: str) -> NamespacedName:
+    namespace, _, name = full_name.partition("/")
+    if not namespace or not name or "/" in name:
         raise ValueError("a name must be namespace/name")
+    return NamespacedName(namespace, name)
+
+
+def _allocation(entry: Any) -> Allocation:
+    """Return one entry; raises ValueError that says what is wrong."""
     if not isinstance(entry, dict) or entry.keys() != {"addresses", "pool"}:
         raise ValueError("it must be an object with the members addresses and pool")
     addresses, pool = entry["addresses"], entry["pool"]

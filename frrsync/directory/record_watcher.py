@@ -17,6 +17,7 @@ from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGroupe
 
 from frrsync import log
 from frrsync.directory.reader import Signature
+from frrsync.directory.record import RecordReader
 from frrsync.directory.state import RECORD_NAME, load_record
 from frrsync.directory.watcher import MOVE_PAIR_SECONDS
 from frrsync.errors import ConfigError
@@ -54,6 +55,7 @@ class RecordWatcher:
         self._watched: tuple[int, int] | None = None
         self._seen: Signature | None = None
         self._read: tuple[Mapping[NamespacedName, Allocation], Signature] | None = None
+        self._reader = RecordReader()
         self._keeper = threading.Thread(target=self._keep, name="record-watcher", daemon=True)
 
     def start(self) -> None:
@@ -81,9 +83,12 @@ class RecordWatcher:
         Raises ConfigError if it is broken or has vanished: whoever announces stays with what it has.
         """
         signature = self._signature()
+        # What is read here need not be told, and what differs from it must be: a file that came and went
+        # between two looks would otherwise never be missed.
+        self._seen = signature
         if self._read is not None and signature == self._read[1]:
             return self._read[0]
-        found = load_record(self._folder, self._read[0] if self._read else {})
+        found = load_record(self._folder, self._reader)
         if found is None:
             if self._read is None:
                 return None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from frrsync.directory.reader import Signature
-from frrsync.directory.record import RecordText, parse_record
+from frrsync.directory.record import RecordReader, RecordText
 from frrsync.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ LOCK_NAME = "lock"
 
 def read_record(state_dir: Path) -> Record:
     """Return the record of a state folder, empty if there is none yet; raises ConfigError if it is broken."""
-    found = load_record(state_dir, {})
+    found = load_record(state_dir, RecordReader())
     return found[0] if found else {}
 
 
-def load_record(state_dir: Path, known: Mapping[NamespacedName, Allocation]) -> tuple[Record, Signature] | None:
+def load_record(state_dir: Path, reader: RecordReader) -> tuple[Record, Signature] | None:
     """Return the record and the signature of its file, None if there is no file."""
     path = state_dir / RECORD_NAME
     try:
@@ -46,7 +46,7 @@ def load_record(state_dir: Path, known: Mapping[NamespacedName, Allocation]) -> 
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: broken allocation record: byte {error.start} is not UTF-8") from None
-    return parse_record(text, path, known), signature
+    return reader.read(text, path), signature
 
 
 def check_state_dir(state_dir: Path, manifests: Path) -> None:
@@ -79,7 +79,7 @@ class OwnedRecord:
             self._folder.mkdir(parents=True, exist_ok=True)
         self._acquire()
         try:
-            found = load_record(self._folder, {})
+            found = load_record(self._folder, RecordReader())
         except ConfigError:
             self._release()
             raise

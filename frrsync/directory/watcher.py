@@ -132,7 +132,7 @@ class ManifestWatcher:
         at = time.monotonic() + seconds
         with self._lock:
             for path in paths:
-                self._later.setdefault(path, at)
+                self._later[path] = min(at, self._later.get(path, at))
             self._lock.notify_all()
 
     def _keep(self) -> None:

@@ -3,21 +3,26 @@
 The order keeps sessions up and routes in place (measured on FRR 8.4 and 10.3):
 
 1. what nobody uses yet: global lines, lists, BFD profiles, class maps, outbound maps, each complete;
-2. neighbors and instances that go;
+2. instances and neighbors that go for others of the same VRF or name, and neighbors that go for good;
 3. lines of instances and of neighbors that stay, those that cost the session in one bracket;
 4. prefixes and outbound maps of neighbors that stay, as ``frr.policy`` says;
 5. neighbors that come: shut down first, opened when they are complete, after the prefixes;
-6. what nobody uses any more.
+6. what nobody uses any more, instances that go for good among it: while another one imports its VRF, FRR would
+   make such an instance again.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from frrsync.frr import map_commands, neighbor
 from frrsync.frr.lines import (
     bfd_key,
     bfd_negation,
+    creates_neighbor,
+    global_key,
     instance_key,
+    needs_bracket,
     negation,
     neighbor_of,
     resets_instance,
@@ -27,7 +32,7 @@ from frrsync.frr.plan import Command, Daemon, Plan, Reset
 from frrsync.frr.policy import RouteMaps, read_instance, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from frrsync.frr.policy import Steps
     from frrsync.frr.tree import Tree
@@ -52,6 +57,16 @@ def _vrf(line: str) -> str:
     return line.partition(" vrf ")[2]
 
 
+def _peers(router: Tree) -> list[str]:
+    """Return the neighbors and peer-groups of an instance, in order."""
+    return [peer for peer in dict.fromkeys(neighbor_of(line) for line in router) if peer]
+
+
+def _names_group(line: str) -> bool:
+    """Say whether this is a line of an instance that wants a peer-group to be there before."""
+    return " peer-group " in line and not neighbor_of(line)
+
+
 class _Planner:
     """Collects the commands of one plan, step by step."""
 
@@ -68,13 +83,15 @@ class _Planner:
         """Collect everything in the order of the module's text."""
         routers = [line for line in self._desired if _is_router(line)]
         gone = [line for line in self._running if _is_router(line) and line not in self._desired]
+        replaced = [line for line in gone if self._successors(line)]
         self._global_additions()
         self._bfd_additions()
-        self._map_additions()
-        for line in gone:
-            self._remove_router(line, {_vrf(router) for router in routers})
+        self.commands.extend(map_commands.additions(self._old_maps.entries, self._new_maps.entries))
+        for line in replaced:
+            self._replace_router(line)
         for line in routers:
             self._router(line)
+        self._send((), *(f"no {line}" for line in gone if line not in replaced))
         self._map_removals()
         self._bfd_removals()
         self._global_removals()
@@ -95,10 +112,9 @@ class _Planner:
                 self._send((), line, daemon=daemon)
 
     def _global_removals(self) -> None:
-        added = {line.rpartition(" ")[0] for line, _ in self._plain(self._desired) if line not in self._running}
+        added = {global_key(line) for line, _ in self._plain(self._desired) if line not in self._running}
         for line, daemon in self._plain(self._running):
-            replaced = line.startswith("bgp route-map delay-timer") and line.rpartition(" ")[0] in added
-            if line not in self._desired and not replaced:
+            if line not in self._desired and global_key(line) not in added:
                 self._send((), negation(line) if line.startswith("no ") else f"no {line}", daemon=daemon)
 
     # BFD profiles
@@ -130,54 +146,21 @@ class _Planner:
 
     # route-maps
 
-    def _map_additions(self) -> None:
-        for name, entries in self._new_maps.entries.items():
-            old = self._old_maps.entries.get(name)
-            if old is None:
-                for (number, action), content in entries.items():
-                    self._map_entry(f"route-map {name} {action} {number}", content)
-            elif old != entries:
-                self._repair_map(name, dict(old), entries)
-
-    def _map_entry(self, line: str, content: Iterable[str]) -> None:
-        lines = tuple(content)
-        self._send((line,), *(lines or ("",)))
-
-    def _repair_map(
-        self, name: str, old: dict[tuple[int, str], tuple[str, ...]], new: dict[tuple[int, str], tuple[str, ...]]
-    ) -> None:
-        """Mend a map in place that somebody changed behind our back.
-
-        An entry denies until all of its lines stand: a permit without its match lets everything through.
-        """
-        kept = {number for number, _ in new}
-        for (number, action), content in new.items():
-            if old.get((number, action)) == content:
-                continue
-            before = next((lines for (other, _), lines in old.items() if other == number), ())
-            closed = f"route-map {name} deny {number}"
-            keys = {line.rpartition(" ")[0] for line in content}
-            stale = [line for line in before if line not in content and line.rpartition(" ")[0] not in keys]
-            lines = [*(f"no {line}" for line in stale), *(line for line in content if line not in before)]
-            self._map_entry(closed, lines)
-            if action == "permit":
-                self._map_entry(f"route-map {name} permit {number}", ())
-        for number, action in old:
-            if number not in kept:
-                self._send((), f"no route-map {name} {action} {number}")
-
     def _map_removals(self) -> None:
         unused = [name for name in self._old_maps.entries if name not in self._new_maps.entries]
-        for name in [*unused, *self._temporary]:
-            self._send((), f"no route-map {name}")
+        self.commands.extend(map_commands.remove(name) for name in [*unused, *self._temporary])
 
     # BGP instances
 
-    def _remove_router(self, line: str, vrfs_wanted: set[str]) -> None:
+    def _successors(self, line: str) -> list[str]:
+        """Return the wanted instances for the VRF of this one; FRR allows one at a time."""
+        return [router for router in self._desired if _is_router(router) and _vrf(router) == _vrf(line)]
+
+    def _replace_router(self, line: str) -> None:
+        """Take back an instance whose VRF gets another; neighbors that both have lose their session."""
         self._send((), f"no {line}")
-        if _vrf(line) in vrfs_wanted:
-            peers = {neighbor_of(item) for item in self._running[line]} - {""}
-            self.resets.extend(Reset(peer, f"{line} goes") for peer in sorted(peers))
+        staying = {peer for router in self._successors(line) for peer in _peers(self._desired[router])}
+        self.resets.extend(Reset(peer, f"no {line}") for peer in _peers(self._running[line]) if peer in staying)
 
     def _router(self, line: str) -> None:
         wanted = self._desired[line]
@@ -185,21 +168,23 @@ class _Planner:
         if have == wanted and line in self._running:
             return
         context = (line,)
-        peers = list(dict.fromkeys(neighbor_of(item) for item in wanted))
-        old_peers = list(dict.fromkeys(neighbor_of(item) for item in have))
-        new_peers = [peer for peer in peers if peer and peer not in old_peers]
-        gone = [peer for peer in old_peers if peer and peer not in peers]
-        self._send(context, *(f"no neighbor {peer}" for peer in gone))
-        self._instance_lines(context, have, wanted)
-        for peer in peers:
-            if peer and peer in old_peers:
-                self._changed_neighbor(context, peer, have, wanted)
-        staying = {peer for peer in peers if peer in old_peers}
-        self._prefixes(context, self._without(have, gone), wanted)
-        self._family_lines(context, self._without(have, gone), wanted, staying)
-        for peer in new_peers:
-            self._new_neighbor(context, peer, wanted)
-        if not self._desired[line] and line not in self._running:
+        costs = {peer: neighbor.made_otherwise(peer, have, wanted) for peer in _peers(have) if peer in _peers(wanted)}
+        staying = [peer for peer, reason in costs.items() if not reason]
+        # Members before their peer-group, which FRR prints first and which would take them with it.
+        gone = [peer for peer in reversed(_peers(have)) if peer not in staying]
+        cause = self._instance_lines(context, have, wanted, gone)
+        have = self._without(have, gone)
+        for peer in staying:
+            reason = self._changed_neighbor(context, peer, have, wanted)
+            costs[peer] = cause or reason
+        self.resets.extend(Reset(peer, reason) for peer, reason in costs.items() if reason)
+        self._prefixes(context, have, wanted)
+        self._family_lines(context, have, wanted, set(staying))
+        for peer in _peers(wanted):
+            if peer not in staying:
+                self._new_neighbor(context, peer, wanted)
+        self._send(context, *(item for item in wanted if item not in have and _names_group(item)))
+        if not wanted and line not in self._running:
             self._send(context, "")
 
     def _without(self, router: Tree, peers: list[str]) -> Tree:
@@ -213,56 +198,48 @@ class _Planner:
             if neighbor_of(line) not in gone
         }
 
-    def _instance_lines(self, context: tuple[str, ...], have: Tree, wanted: Tree) -> None:
+    def _instance_lines(self, context: tuple[str, ...], have: Tree, wanted: Tree, gone: list[str]) -> str:
+        """Change what is no neighbor's and take back neighbors; returns the line that costs every session, if any."""
+
         def own(tree: Tree) -> list[str]:
             return [line for line in tree if not neighbor_of(line) and not line.startswith(_FAMILY)]
 
-        added = [line for line in own(wanted) if line not in have]
-        keys = {instance_key(line) for line in added}
+        changed = [line for line in own(wanted) if line not in have]
+        keys = {instance_key(line) for line in changed}
         removed = [line for line in own(have) if line not in wanted and instance_key(line) not in keys]
+        added = [line for line in changed if not _names_group(line)]
         # Without this line first, FRR would activate every neighbor that follows for IPv4.
         added.sort(key=lambda line: line != "no bgp default ipv4-unicast")
-        self._send(context, *(negation(line) for line in removed), *added)
-        if have and any(resets_instance(line) for line in (*added, *removed)):
-            cause = next(line for line in (*added, *removed) if resets_instance(line))
-            peers = {neighbor_of(line) for line in have} & {neighbor_of(line) for line in wanted}
-            self.resets.extend(Reset(peer, cause) for peer in sorted(peers - {""}))
+        self._send(context, *(negation(line) for line in removed))
+        self._send(context, *(f"no neighbor {peer}" for peer in gone))
+        self._send(context, *added)
+        return next((line for line in (*changed, *removed) if resets_instance(line)), "") if have else ""
 
     # neighbors
 
-    def _changed_neighbor(self, context: tuple[str, ...], peer: str, have: Tree, wanted: Tree) -> None:
-        lines = _neighbor_changes(peer, have, wanted)
-        costly = [line for line in lines if resets_session(line.removeprefix("no "))]
-        family_costs = self._activation_changes(peer, have, wanted)
-        bracket = len(costly) > 1 or (costly and family_costs)
-        if bracket:
-            self._send(context, f"neighbor {peer} shutdown")
-        self._send(context, *lines)
-        if bracket:
-            self._send(context, f"no neighbor {peer} shutdown")
-        if costly or family_costs:
-            self.resets.append(Reset(peer, (costly or family_costs)[0]))
-
-    def _activation_changes(self, peer: str, have: Tree, wanted: Tree) -> list[str]:
-        line = f"neighbor {peer} activate"
-        families = {family for family in (*have, *wanted) if family.startswith(_FAMILY)}
-        return [
-            f"{family}: {line}"
-            for family in sorted(families)
-            if (line in have.get(family, {})) != (line in wanted.get(family, {}))
-        ]
+    def _changed_neighbor(self, context: tuple[str, ...], peer: str, have: Tree, wanted: Tree) -> str:
+        """Change what a neighbor has outside of families; returns the line that costs its session, if any."""
+        lines = neighbor.changes(peer, have, wanted)
+        costly = [line for line in lines if resets_session(line)]
+        below = neighbor.costs_below(peer, have, wanted)
+        bracket = len(costly) > 1 or any(needs_bracket(line) for line in costly) or (costly and below)
+        if bracket and not neighbor.stays_down(peer, wanted):
+            self._send(context, f"neighbor {peer} shutdown", *lines, f"no neighbor {peer} shutdown")
+        else:
+            self._send(context, *lines)
+        return next(iter([*costly, *below]), "")
 
     def _new_neighbor(self, context: tuple[str, ...], peer: str, wanted: Tree) -> None:
         """Bring up a neighbor so that it opens one session, complete, and nothing leaks before its maps stand."""
         own = [line for line in wanted if neighbor_of(line) == peer]
-        first = next(line for line in own if " remote-as " in line)
+        first = next(line for line in own if creates_neighbor(line))
         down = f"neighbor {peer} shutdown"
         self._send(context, first, down, *(line for line in own if line not in (first, down)))
         for family, content in wanted.items():
             lines = [line for line in content if neighbor_of(line) == peer]
             lines.sort(key=lambda line: line.endswith(" activate"))
             self._send((*context, family), *lines)
-        if down not in own:
+        if not neighbor.stays_down(peer, wanted):
             self._send(context, f"no {down}")
 
     # prefixes, and lines of families
@@ -286,15 +263,15 @@ class _Planner:
     def _make_temporary(self, way: Steps) -> None:
         """Create the maps that live during the change; those that are already there serve as they are."""
         for name, tag in way.classes.items():
-            self._map_entry(f"route-map {name} permit 10", (f"set tag {tag}",))
+            self.commands.extend(map_commands.make_entry(name, "permit", 10, (f"set tag {tag}",)))
             self._temporary.append(name)
         used = {name for pointing, _ in way.moves for name in pointing.values()}
         for name, entries in way.maps.items():
             if name not in used or name in self._temporary:
                 continue
             for number, content in enumerate(entries, 1):
-                self._map_entry(f"route-map {name} permit {number}", content)
-            self._map_entry(f"route-map {name} deny 65535", ())
+                self.commands.extend(map_commands.make_entry(name, "permit", number, content))
+            self.commands.extend(map_commands.make_entry(name, "deny", 65535, ()))
             self._temporary.append(name)
 
     def _family_lines(self, context: tuple[str, ...], have: Tree, wanted: Tree, staying: set[str]) -> None:
@@ -315,17 +292,3 @@ class _Planner:
             added.sort(key=lambda line: line.endswith(" activate"))
             removed.sort(key=lambda line: not line.endswith(" activate"))
             self._send((*context, family), *(negation(line) for line in removed), *added)
-
-
-def _neighbor_changes(peer: str, have: Tree, wanted: Tree) -> list[str]:
-    """Return the lines that change a neighbor's own settings; a family's lines are not among them."""
-    old = [line for line in have if neighbor_of(line) == peer]
-    new = [line for line in wanted if neighbor_of(line) == peer]
-    added = [line for line in new if line not in old]
-    keys = {instance_key(line) for line in added}
-    removed = [line for line in old if line not in new and instance_key(line) not in keys]
-    plain_bfd = f"neighbor {peer} bfd"
-    if plain_bfd in removed:
-        # Takes every BFD line of the neighbor with it, and "no ... bfd profile" would leave the plain one.
-        removed = [line for line in removed if not line.startswith(plain_bfd + " ")]
-    return [*(negation(line) for line in removed), *added]

@@ -7,6 +7,8 @@ line that is not in these tables (from a template of the operator's) is taken ba
 
 from __future__ import annotations
 
+import re
+
 _NEIGHBOR_KEYS = (
     "remote-as",
     "interface remote-as",
@@ -18,44 +20,93 @@ _NEIGHBOR_KEYS = (
     "port",
     "update-source",
     "timers connect",
+    "timers delayopen",
     "timers",
     "advertisement-interval",
     "maximum-prefix",
     "allowas-in",
+    "path-attribute discard",
 )
-"""Words behind ``neighbor X`` that take one value; longer ones first where one begins another."""
+"""Words behind ``neighbor X`` that take one value; longer ones first where one begins another.
+
+The last one is here because bgpd 10.3 dies of ``no neighbor X path-attribute discard N`` in full.
+"""
+
+_DIRECTED = ("route-map ", "prefix-list ", "filter-list ", "distribute-list ")
+"""Words behind ``neighbor X`` that take one value for each direction, which is the last word."""
 
 _NEIGHBOR_RESETS = (
     "remote-as",
     "interface remote-as",
     "password",
     "ebgp-multihop",
-    "local-as",
     "update-source",
     "disable-connected-check",
     "enforce-multihop",
-    "ttl-security",
     "capability extended-nexthop",
-    "capability dynamic",
-    "passive",
+)
+"""Words behind ``neighbor X`` whose change FRR answers with one NOTIFICATION 6/6."""
+
+_NEIGHBOR_BRACKETS = (
+    "local-as",
+    "port",
     "graceful-restart",
     "graceful-restart-disable",
-    "peer-group",
+    "graceful-restart-helper",
+    "passive",
+    "ttl-security",
+    "local-role",
+    "capability dynamic",
+    "extended-optional-parameters",
 )
-"""Words behind ``neighbor X`` whose change costs the session (NOTIFICATION 6/6, or only then counts)."""
+"""Words behind ``neighbor X`` that count for a new session only, and for which FRR itself ends none, one or two.
+
+Another ``local-as`` costs two sessions on 8.4 and none on 10.3, graceful restart none on 8.4 and one on 10.3,
+a ``port`` one and none when it goes. Between ``shutdown`` and ``no shutdown`` it is one, and it counts at once.
+"""
+
+_FAMILY_RESETS = (
+    "activate",
+    "addpath-tx-",
+    "disable-addpath-rx",
+    "route-server-client",
+    "capability orf",
+    "soo",
+)
+"""Words behind ``neighbor X`` in an address family whose change costs the session."""
 
 _INSTANCE_KEYS = (
     "bgp router-id",
     "bgp graceful-restart restart-time",
     "bgp graceful-restart stalepath-time",
     "bgp cluster-id",
-    "coalesce-time",
     "timers bgp",
     "bgp bestpath as-path multipath-relax",
 )
 
-_INSTANCE_RESETS = ("bgp router-id", "bgp graceful-restart", "bgp suppress-fib-pending")
-"""Instance lines whose change may reset every session: the first on both versions, the others on 10.3."""
+_INSTANCE_WHOLE_KEYS = ("coalesce-time", "read-quanta", "write-quanta")
+"""As above, but FRR calls ``no`` without the value incomplete."""
+
+_INSTANCE_RESETS = ("bgp router-id", "bgp confederation identifier")
+"""Beginnings of instance lines whose change resets every session."""
+
+_INSTANCE_RESETS_SINCE_10 = frozenset(
+    {"bgp graceful-restart", "bgp graceful-restart-disable", "bgp suppress-fib-pending", "bgp reject-as-sets"}
+)
+"""Instance lines that reset every session on 10.3 and none on 8.4; none of them is ours."""
+
+_LIST_ENTRY = re.compile(r"(.* seq \d+) (permit|deny) ")
+
+_MAP_KEYS = (
+    "description",
+    "match tag",
+    "set tag",
+    "set as-path prepend",
+    "set community",
+    "set large-community",
+    "set local-preference",
+)
+"""The lines of a route-map entry that we render: all take one value."""
 
 _BFD_DEFAULTS = {
     "detect-multiplier": "detect-multiplier 3",
@@ -77,12 +128,11 @@ def neighbor_of(line: str) -> str:
 def neighbor_key(line: str) -> str:
     """Return the key of a ``neighbor X ...`` line: what another line must share to overwrite it."""
     _, peer, rest = line.split(" ", 2)
-    if rest.startswith("route-map "):
-        return f"neighbor {peer} route-map {rest.rsplit(' ', 1)[-1]}"
-    for words in _NEIGHBOR_KEYS:
-        if rest == words or rest.startswith(words + " "):
-            return f"neighbor {peer} {words}"
-    return line
+    for words in _DIRECTED:
+        if rest.startswith(words):
+            return f"neighbor {peer} {words}{rest.rsplit(' ', 1)[-1]}"
+    words = _begins_with(_NEIGHBOR_KEYS, rest)
+    return f"neighbor {peer} {words}" if words else line
 
 
 def instance_key(line: str) -> str:
@@ -93,10 +143,7 @@ def instance_key(line: str) -> str:
         return " ".join(line.split(" ")[:2])
     if line.startswith("maximum-paths "):
         return "maximum-paths ibgp" if line.startswith("maximum-paths ibgp") else "maximum-paths"
-    for words in _INSTANCE_KEYS:
-        if line == words or line.startswith(words + " "):
-            return words
-    return line
+    return _begins_with((*_INSTANCE_KEYS, *_INSTANCE_WHOLE_KEYS), line) or line
 
 
 def negation(line: str) -> str:
@@ -104,17 +151,35 @@ def negation(line: str) -> str:
     if line.startswith("no "):
         return line.removeprefix("no ")
     key = instance_key(line)
-    if neighbor_of(line) and " route-map " in line:
-        return f"no {line}"
-    if key.endswith((" bfd profile", " interface remote-as", " remote-as")):
+    directed = neighbor_of(line) and key.endswith((" in", " out"))
+    if directed or key.endswith((" bfd profile", " remote-as")) or key in _INSTANCE_WHOLE_KEYS:
         return f"no {line}"
     return f"no {key}"
 
 
+def global_key(line: str) -> str:
+    """Return the key of a plain line of the top level: a list's entry is known by its number.
+
+    For a prefix-list that is all that ``no`` looks at: taking back the old entry after the new one was set
+    would take the new one.
+    """
+    if line.startswith("bgp route-map delay-timer "):
+        return "bgp route-map delay-timer"
+    entry = _LIST_ENTRY.match(line)
+    return entry[1] if entry else line
+
+
+def map_key(line: str) -> str:
+    """Return the key of a line of a route-map entry; the line itself for one that is not ours.
+
+    8.4 complains when a value overwrites ``none``.
+    """
+    return line if line.endswith(" none") else _begins_with(_MAP_KEYS, line) or line
+
+
 def bfd_key(line: str) -> str:
-    """Return the key of a line of a BFD profile: everything before its number."""
-    head, _, last = line.rpartition(" ")
-    return head if last.isdigit() else line
+    """Return the key of a line of a BFD profile: everything before its value."""
+    return _begins_with(tuple(_BFD_DEFAULTS), line) or line
 
 
 def bfd_negation(line: str) -> str:
@@ -122,12 +187,36 @@ def bfd_negation(line: str) -> str:
     return _BFD_DEFAULTS.get(bfd_key(line), f"no {line}")
 
 
+def creates_neighbor(line: str) -> bool:
+    """Say whether this ``neighbor X ...`` line makes the neighbor, so that ``no`` takes all of it."""
+    return " remote-as " in line or line.endswith(" peer-group") or " peer-group " in line
+
+
 def resets_session(line: str) -> bool:
     """Say whether adding, changing or taking back this ``neighbor X ...`` line costs the session."""
-    rest = line.split(" ", 2)[-1]
-    return any(rest == words or rest.startswith(words + " ") for words in _NEIGHBOR_RESETS)
+    return needs_bracket(line) or bool(_begins_with(_NEIGHBOR_RESETS, _behind_neighbor(line)))
+
+
+def needs_bracket(line: str) -> bool:
+    """Say whether this ``neighbor X ...`` line must stand between ``shutdown`` and ``no shutdown``."""
+    return bool(_begins_with(_NEIGHBOR_BRACKETS, _behind_neighbor(line)))
+
+
+def resets_family(line: str) -> bool:
+    """Say whether this ``neighbor X ...`` line of an address family costs the session."""
+    return bool(neighbor_of(line)) and _behind_neighbor(line).startswith(_FAMILY_RESETS)
 
 
 def resets_instance(line: str) -> bool:
     """Say whether changing this instance line may cost every session."""
-    return line.removeprefix("no ").startswith(_INSTANCE_RESETS)
+    bare = line.removeprefix("no ")
+    return bare.startswith(_INSTANCE_RESETS) or bare in _INSTANCE_RESETS_SINCE_10
+
+
+def _behind_neighbor(line: str) -> str:
+    return line.removeprefix("no ").split(" ", 2)[-1]
+
+
+def _begins_with(choices: tuple[str, ...], text: str) -> str:
+    """Return the first of the choices whose words the text begins with, or an empty text."""
+    return next((words for words in choices if text == words or text.startswith(words + " ")), "")

@@ -159,11 +159,12 @@ class _RunningFrr(ABC):
         """Return what runs of frrsync's, in the form that compares; the tree must not be changed."""
         self._daemons.alive()
         dialect = self.dialect
+        # a bfdd that never ran configures nothing
+        asked = [one for one in scope.daemons(dialect) if one is not Daemon.BFDD or self._daemons.has_socket(one)]
+        texts = self._running_configs(asked)
         found: Tree = {}
-        for daemon in scope.daemons(dialect):
-            if daemon is Daemon.BFDD and not self._daemons.has_socket(daemon):
-                continue  # a bfdd that never ran configures nothing
-            found |= self._parsed[daemon].read(self._running_config(daemon), dialect, daemon)
+        for daemon in asked:
+            found |= self._parsed[daemon].read(texts[daemon], dialect, daemon)
         return found
 
     def alive(self) -> Mapping[Daemon, bool]:
@@ -175,8 +176,8 @@ class _RunningFrr(ABC):
         self._daemons.close()
 
     @abstractmethod
-    def _running_config(self, daemon: Daemon) -> str:
-        """Return the running configuration of one daemon."""
+    def _running_configs(self, daemons: Sequence[Daemon]) -> Mapping[Daemon, str]:
+        """Return the running configuration of each of the daemons."""
 
 
 class SocketFrr(_RunningFrr):
@@ -202,8 +203,8 @@ class SocketFrr(_RunningFrr):
             return self._vtysh.show(command)
         return self._daemons.show(command, daemon)
 
-    def _running_config(self, daemon: Daemon) -> str:
-        return self._daemons[daemon].show(_RUNNING_CONFIG)
+    def _running_configs(self, daemons: Sequence[Daemon]) -> Mapping[Daemon, str]:
+        return {daemon: self._daemons[daemon].show(_RUNNING_CONFIG) for daemon in daemons}
 
 
 class VtyshFrr(_RunningFrr):
@@ -219,8 +220,9 @@ class VtyshFrr(_RunningFrr):
         _require_show(command)
         return self._vtysh.show(command, daemon or "")
 
-    def _running_config(self, daemon: Daemon) -> str:
-        return self._vtysh.show(_RUNNING_CONFIG, daemon)
+    def _running_configs(self, daemons: Sequence[Daemon]) -> Mapping[Daemon, str]:
+        texts = self._vtysh.running_configs(daemons)
+        return dict(zip(daemons, texts, strict=True))
 
 
 def open_frr(settings: Settings, *, timeout: float = TIMEOUT_SECONDS) -> Frr:

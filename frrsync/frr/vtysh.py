@@ -44,6 +44,22 @@ class Vtysh:
             raise refused("vtysh", command, status, output.strip())
         return output
 
+    def running_configs(self, daemons: Sequence[str]) -> list[str]:
+        """Return the running configuration of each daemon, all in one run.
+
+        Of a daemon that does not run vtysh prints a frame without a version, and calls that success.
+        """
+        commands = [f"show running-config {daemon}" for daemon in daemons]
+        status, output = self._run("", ["-E", *(part for command in commands for part in ("-c", command))])
+        answers = _answers(commands, output)
+        if status != 0 or len(answers) < len(commands):
+            asked = commands[max(0, len(answers) - 1)]
+            raise refused("vtysh", asked, status, answers[-1][1].strip() if answers else output.strip())
+        for daemon, (_, text) in zip(daemons, answers, strict=True):
+            if "\nfrr version " not in text:
+                raise FrrUnavailable(f"{daemon} is not running: vtysh gave no running configuration of it")
+        return [text for _, text in answers]
+
     def configure(self, batches: Iterable[Batch], daemon: str = "") -> None:
         """Send batches in order, many in one run; stop at the first line that fails.
 

@@ -17,6 +17,8 @@ class _Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Listen on every address of both families."""
         self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        # connections of a backend that was killed keep the port for a minute (TIME_WAIT)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)  # without HTTPServer's reverse lookup: there is no resolver
 
 

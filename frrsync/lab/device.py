@@ -206,7 +206,8 @@ class Node(FrrDevice):
             output.unlink(missing_ok=True)
             command = [sys.executable, "-m", "frrsync.lab.backend", "--name", self.name]
             process.start_recorded(process.inside(self.namespace, command), record=self._backend_record, output=output)
-            process.wait_until(lambda: output.stat().st_size > 0, what=f"backend of {self.namespace}")
+            what = f"backend of {self.namespace} (log: {output})"
+            process.wait_until(lambda: "listens" in output.read_text("utf-8"), what=what)
 
     def start_agent(self) -> None:
         """Start the agent; it needs no FRR to start."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 FIRST = IPv4Address("198.18.0.0")
 MANY = 10_000
 """Above this many prefixes fewer repetitions."""
+IDLE_SECONDS = 0.5
 RACK, EVERYWHERE = classes_of([("rack",), ("everywhere",)]).values()
 
 
@@ -112,7 +113,7 @@ def _bring_to(site: Site, config: FrrConfig) -> tuple[Frr, Applier, Renderer]:
     applier = Applier(frr)
     applier.apply(renderer.render(config).tree, "bench")
     applier.verify_pending()
-    _settle(site)
+    _settle(site, prefixes=sum(len(family.networks) for router in config.routers for family in router.address_families))
     return frr, applier, renderer
 
 
@@ -173,21 +174,28 @@ def _require_lines(site: Site, wanted: str) -> None:
         raise RuntimeError(f"frr-reload.py left out {len(missing)} lines, such as {min(missing)!r}")
 
 
-def _settle(site: Site, seconds: float = 120) -> None:
-    """Wait until FRR's daemons have done what the last change gave them to do: they are idle for a while."""
+def _settle(site: Site, prefixes: int, seconds: float = 120) -> None:
+    """Wait until the router was sent all prefixes and every daemon of FRR has been idle for a while."""
     pids = [pid for frr in (site.node, site.router) for pid in frr.pids().values() if pid is not None]
     deadline = time.monotonic() + seconds
     idle_since = time.monotonic()
-    used = _used(pids)
-    while time.monotonic() - idle_since < 0.5:
+    used = cpu_seconds_of(pids)
+    while time.monotonic() - idle_since < IDLE_SECONDS or _prefixes_sent(site) != prefixes:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"FRR was not idle within {seconds:g} s")
+            raise TimeoutError(f"FRR was not idle with {prefixes} prefixes sent within {seconds:g} s")
         time.sleep(0.1)
-        now = _used(pids)
+        now = cpu_seconds_of(pids)
         if now - used > 0.02:
             idle_since = time.monotonic()
         used = now
 
 
-def _used(pids: list[int]) -> float:
+def _prefixes_sent(site: Site) -> int:
+    """Return how many prefixes the router was sent; 0 without a session."""
+    peers = site.node.json("show bgp ipv4 unicast summary json").get("peers", {})
+    return int(peers.get(ROUTER_IPV4, {}).get("pfxSnt", 0))
+
+
+def cpu_seconds_of(pids: list[int]) -> float:
+    """Return the processor time that processes have used together."""
     return sum(cpu_seconds(pid) for pid in pids)

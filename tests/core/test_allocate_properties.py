@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from itertools import combinations
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from allocation_builders import full_name, pinned, pool, record, service, snapshot
 from frrsync.core.address import parse_address, parse_range
-from frrsync.core.address_space import AddressSpace, FreeRange, number_of, text_of
+from frrsync.core.address_space import AddressSpace, FreeRange, Sharing, number_of, text_of
 from frrsync.core.allocate import Allocation, Allocator, NoteReason, allocate
 from frrsync.core.model import (
     IPAddressPool,
@@ -212,6 +213,43 @@ def test_small_steps_lead_where_the_full_pass_leads(
         last = expected.allocated
 
 
+def random_service(random: Random) -> Service:
+    """Return a Service for a crowded place: few addresses, much sharing."""
+    return service(
+        random.choice(NAMES),
+        ips=random.choice((None, None, None, None, V4[0], V4[1], f"{V4[1]},{V6[1]}")),
+        share=random.choice((None, "k", "k", "k")),
+        ports=random.choice((("TCP/80",), ("TCP/81",), ("TCP/82",), ())),
+        created=random.choice(("", "2025-01-01T00:00:00Z", "2025-02-01T00:00:00Z")),
+        ip_family_policy=random.choice((None, None, IPFamilyPolicy.PREFER_DUAL_STACK)),
+        ip_families=random.choice(((), (), (IPFamily.IPV6,))),
+        ingress=random.choice(((),) * 6 + ((V4[0],), (V4[1],), (V6[0],))),
+        type=random.choice(("LoadBalancer",) * 6 + ("ClusterIP",)),
+        load_balancer_class=random.choice(("",) * 8 + ("x",)),
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_long_walk_of_small_steps_never_leaves_the_way_of_the_full_pass(seed: int) -> None:
+    """As the property above, in a place so crowded that most steps concern others."""
+    random = Random(seed)
+    crowded = pool("p", f"192.0.2.0-192.0.2.{random.randint(0, 2)}", f"2001:db8::-2001:db8::{random.randint(0, 2)}")
+    allocator = Allocator({}, load_balancer_class="")
+    current: dict[NamespacedName, Service] = {}
+    last: Mapping[NamespacedName, Allocation] = {}
+    for step in range(400):
+        item = random_service(random)
+        if random.random() < 0.3:
+            current.pop(item.meta.key, None)
+        else:
+            current[item.meta.key] = item
+        state = snapshot(*current.values(), crowded)
+        expected = solve(state, last)
+        assert allocator.update(state) == expected, f"step {step} of seed {seed}: {item}"
+        assert solve(state, expected.allocated) == expected, f"step {step} of seed {seed} is not stable"
+        last = expected.allocated
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=60), st.booleans())
 def test_the_lowest_free_address_is_found_after_any_history(history: list[tuple[bool, int]], avoid: bool) -> None:
     """The search, which remembers where it was, agrees with looking at everything."""
@@ -233,6 +271,36 @@ def test_the_lowest_free_address_is_found_after_any_history(history: list[tuple[
             if other not in used and not (avoid and text_of(start + other).endswith((".0", ".255")))
         ]
         assert free_range.lowest(space) == (min(left) if left else None)
+
+
+def test_a_claim_stops_others_but_never_the_one_who_makes_it() -> None:
+    """What a search learned for one Service is not true for another that claims the address itself."""
+    start = number_of(parse_address("192.0.2.0"))
+    free_range = FreeRange(start, start + 1, avoid=False)
+    space = AddressSpace([free_range])
+    first, other, claimer = (NamespacedName("default", name) for name in "abc")
+    space.set_sharing(first, Sharing(key="k", ports=frozenset({("TCP", 80)})))
+    for name in (other, claimer):
+        space.set_sharing(name, Sharing(key="k", ports=frozenset({("TCP", 81)})))
+    space.hold(first, (start,))
+    space.claim(claimer, (start,))
+    assert space.lowest(other, [free_range], 4) == start + 1
+    assert space.lowest(claimer, [free_range], 4) == start
+
+
+def test_an_address_that_one_of_its_users_left_can_be_joined_again() -> None:
+    """A search that passed an address comes back to it when a port there became free."""
+    start = number_of(parse_address("192.0.2.0"))
+    free_range = FreeRange(start, start, avoid=False)
+    space = AddressSpace([free_range])
+    first, second, late = (NamespacedName("default", name) for name in "abc")
+    for name, port in ((first, 80), (second, 81), (late, 80)):
+        space.set_sharing(name, Sharing(key="k", ports=frozenset({("TCP", port)})))
+    space.hold(first, (start,))
+    space.hold(second, (start,))
+    assert space.lowest(late, [free_range], 4) is None
+    space.forget(first, (start,), ())
+    assert space.lowest(late, [free_range], 4) == start
 
 
 def test_a_recorded_service_that_could_not_be_read_keeps_its_address() -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from allocation_builders import full_name, record
 from frrsync.core.allocate import Allocation
 from frrsync.core.model import NamespacedName
-from frrsync.directory.record import RecordText, parse_record
+from frrsync.directory.record import RecordReader, RecordText, parse_record
 from frrsync.directory.record_watcher import RecordWatcher
 from frrsync.directory.state import LOCK_NAME, RECORD_NAME, OwnedRecord, check_state_dir, read_record
 from frrsync.errors import ConfigError
@@ -62,6 +62,23 @@ def test_text_that_was_kept_equals_text_made_anew(
     assert kept.of(after) == RecordText().of(after)
 
 
+@given(st.lists(records, min_size=1, max_size=4), st.booleans())
+def test_a_reader_that_remembers_lines_reads_what_stands_there(
+    history: list[dict[NamespacedName, Allocation]], by_hand: bool
+) -> None:
+    """After any history the record is the one of the text, and what did not change is the same object."""
+    reader, before = RecordReader(), None
+    for entries in history:
+        text = RecordText().of(entries)
+        now = reader.read(json.dumps(json.loads(text), indent=2) if by_hand else text, FILE)
+        assert now == entries
+        again = reader.read(text, FILE)
+        assert again == entries
+        if before is not None and not by_hand:
+            assert all(now[name] is before[name] for name in now if before.get(name) == now[name])
+        before = again
+
+
 def test_the_form_of_the_record_is_the_documented_one() -> None:
     """Version 1, one Service a line, sorted by name."""
     text = RecordText().of(record(web="p:192.0.2.0", dns="p:192.0.2.1,2001:db8::1"))
@@ -89,6 +106,18 @@ BROKEN: dict[str, tuple[str, int, str]] = {
         f'{{"version": 1, "services": {{\n"default/a": {GOOD},\n"default/a": {GOOD}}}}}',
         3,
         "member 'default/a' stands twice",
+    ),
+    "a Service twice in the written form": (
+        RecordText()
+        .of(record(a="p:192.0.2.1"))
+        .replace(f'"default/a": {GOOD}', f'"default/a": {GOOD},\n"default/a": {GOOD}'),
+        5,
+        "member 'default/a' stands twice",
+    ),
+    "a line with two Services": (
+        RecordText().of(record(a="p:192.0.2.1")).replace(GOOD, f'{GOOD}, "b": {GOOD}'),
+        4,
+        "Service b: a name must be namespace/name",
     ),
     "a name without namespace": (
         f'{{"version": 1, "services": {{\n"a": {GOOD}}}}}',

@@ -7,6 +7,7 @@ that were made since. What no such state explains is a finding.
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -135,18 +136,42 @@ class World:
         self._open = stay
         self._cache.clear()
 
-    def tables(self) -> Iterator[Tables]:
-        """Yield the expectation of every possible state, the likely ones first.
+    def routes(self, peer: str, prefix: str) -> Iterator[Route | None]:
+        """Yield what a peer may have for a prefix, in every possible state, the likely ones first.
 
         With very many changes under way (a daemon was away) only the orderly states are looked at.
         """
-        size = len(self._open)
-        for count in range(size, -1, -1):
-            yield self._tables(range(count))
-        if size <= MANY_CHANGES:
-            for count in range(1, size):
-                for subset in itertools.combinations(range(size), count):
-                    yield self._tables(subset)
+        for count in range(len(self._open), -1, -1):
+            yield self._tables(range(count)).get(peer, {}).get(prefix)
+        owners = self._owners(prefix)
+        relevant = [change for change in self._open if any(self._is_about(key, owners) for key in change.documents)]
+        if len(relevant) > MANY_CHANGES:
+            return
+        for count in range(len(relevant) + 1):
+            for subset in itertools.combinations(relevant, count):
+                documents, allocations = self._state(subset)
+                documents = {key: found for key, found in documents.items() if self._is_about(key, owners)}
+                yield model.expected(documents, allocations, self._node).get(peer, {}).get(prefix)
+
+    def _owners(self, prefix: str) -> set[str]:
+        """Return the Services that may have, or have had, an address in the prefix."""
+        network = ipaddress.ip_network(prefix)
+        every = [self._allocations, *(change.allocations for change in self._open)]
+        return {
+            owner
+            for allocations in every
+            for owner, addresses in allocations.items()
+            if any(ipaddress.ip_address(address) in network for address in addresses or ())
+        }
+
+    def _is_about(self, key: Key, owners: set[str]) -> bool:
+        """Say whether a document may decide about a prefix of these Services."""
+        kind, namespace, name = key
+        if kind == "EndpointSlice":
+            versions = [self._documents.get(key), *(change.documents.get(key) for change in self._open)]
+            labels = next(version["metadata"]["labels"] for version in versions if version is not None)
+            name = labels["kubernetes.io/service-name"]
+        return kind not in {"Service", "EndpointSlice"} or f"{namespace}/{name}" in owners
 
     def _tables(self, subset: Iterable[int]) -> Tables:
         chosen = frozenset(subset)
@@ -235,7 +260,7 @@ class Judge:
         for prefix in event.withdrawn:
             self.verdict.withdrawn += 1
             held.pop(prefix, None)
-            if all(prefix in tables.get(event.peer, {}) for tables in self._world.tables()):
+            if all(route is not None for route in self._world.routes(event.peer, prefix)):
                 self._find("hole", event, prefix, "withdrawn, yet it is wanted before and after")
 
     def _announced(self, event: Event, held: Table) -> None:
@@ -250,8 +275,7 @@ class Judge:
     def _explain(self, event: Event, prefix: str, route: Route) -> None:
         """Find a state in which this route is right, or take note that there is none."""
         allowed = set()
-        for tables in self._world.tables():
-            wanted = tables.get(event.peer, {}).get(prefix)
+        for wanted in self._world.routes(event.peer, prefix):
             if wanted == route:
                 return
             if wanted is not None:

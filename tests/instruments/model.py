@@ -42,9 +42,10 @@ def expected(documents: Documents, allocations: Allocations, node: str) -> Table
     """Return for every peer of the node the prefixes it should have, and how."""
     offers = []
     slices = _of_kind(documents, "EndpointSlice")
+    rules = {key: found for key, found in documents.items() if key[0] not in {"Service", "EndpointSlice"}}
     for service in _of_kind(documents, "Service"):
         own = [found for found in slices if _belongs(found, service)]
-        offers.extend(_offers(documents, allocations, node, service, own))
+        offers.extend(_offers(rules, allocations, node, service, own))
     tables: Tables = {}
     for peer in _of_kind(documents, "BGPPeer"):
         if not _selected(peer["spec"].get("nodeSelectors"), _node_labels(documents, node)):
@@ -55,7 +56,7 @@ def expected(documents: Documents, allocations: Allocations, node: str) -> Table
             if name in (advertisement["spec"].get("peers") or [name]) and _carries(peer, prefix):
                 routes.setdefault(prefix, []).append(advertisement)
         tables[name] = {
-            prefix: _route(documents, peer, prefix, advertisements) for prefix, advertisements in routes.items()
+            prefix: _route(rules, peer, prefix, advertisements) for prefix, advertisements in routes.items()
         }
     return tables
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -29,7 +30,8 @@ CHANGES = {"sockets": 1000, "vtysh": 100}
 BUDGET_SECONDS = 60
 LEAST = {"sockets": 200, "vtysh": 20}
 """Fewer changes than this within the budget mean that something hangs."""
-AT_ONCE = 4
+AT_ONCE = (1, 4, 16, 32)
+"""So many changes at once; single ones are plans of one line, many make FRR do everything in one go."""
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class Driver:
 
     scenario: Scenario
     churn: Churn
+    sizes: random.Random = field(default_factory=lambda: random.Random(1))
     done: int = 0
     recent: list[str] = field(default_factory=list)
 
@@ -46,7 +49,7 @@ class Driver:
         end = time.monotonic() + seconds
         while self.done < count and time.monotonic() < end:
             self.recent = []
-            for _ in range(AT_ONCE):
+            for _ in range(self.sizes.choice(AT_ONCE)):
                 step = self.churn.draw()
                 self.recent.append(f"{step.kind}: {step.put or step.remove}")
                 self.scenario.apply(*step.put, remove=step.remove)

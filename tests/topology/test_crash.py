@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from instruments import documents
 from instruments.churn import Churn
-from instruments.node import NAME, PEERS, base
+from instruments.documents import key_of
+from instruments.node import BEACON, NAME, PEERS, base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +108,28 @@ def test_bgpd_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:
     turmoil.recover(node, time.monotonic())
     found = {name: pid for name, pid in node.frr.pids().items() if name != "bgpd"}
     assert found == others, f"expected the other daemons to live on as {others}, found {found}"
+
+
+def test_what_comes_and_goes_in_a_young_session_is_withdrawn(crashing: Scenario, node: NodeUnderTest) -> None:
+    """Changes in the first second of a session arrive like all others.
+
+    FRR 8.4 never withdraws what a lone member of an update group was sent within the coalesce time.
+    """
+    crashing.judge.outage(*PEERS)
+    node.frr.restart("bgpd", load=False)
+    crashing.wait(lambda: len(node.listener.up) < len(PEERS), 10, lambda: "the sessions never ended")
+    crashing.wait(lambda: len(node.listener.up) == len(PEERS), 15, node.agent_log)
+    crashing.judge.recovered()
+    attributes = documents.advertisement("young", localPref=250, ipAddressPools=["beacon"])
+    found = [
+        attributes if document["metadata"]["name"] == "beacon" and document["kind"] == attributes["kind"] else document
+        for document in BEACON
+    ]
+    for _ in range(3):
+        crashing.apply(*found)
+        crashing.settle()
+        crashing.apply(remove=[key_of(document) for document in found])
+        crashing.settle()
 
 
 def test_bfdd_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:

@@ -39,7 +39,7 @@ class RouteWatch:
         self.record = router.folder / "routes.log"
         with self.record.open("wb") as stream:
             self._running = subprocess.Popen(
-                process.inside(router.namespace, ["ip", "-timestamp", "-oneline", "monitor", "route"]),
+                process.inside(router.namespace, ["ip", "-tshort", "-oneline", "monitor", "route"]),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,

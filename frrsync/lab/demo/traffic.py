@@ -61,12 +61,13 @@ class Traffic:
             )
 
     def wait_answers(self, count: int) -> None:
-        """Return when so many requests have been answered."""
+        """Return when so many more requests have ended."""
+        already = self._ended()
+        what = f"{count} requests of the client (see {self.record})"
+        process.wait_until(lambda: self._ended() >= already + count, what=what, seconds=15)
 
-        def enough() -> bool:
-            return len(self.record.read_bytes().splitlines()) >= count
-
-        process.wait_until(enough, what=f"{count} answers to the client (see {self.record})", seconds=15)
+    def _ended(self) -> int:
+        return self.record.read_bytes().count(b"\n")
 
     def stop(self) -> list[Request]:
         """Begin no more requests, wait for the answers to those on their way, and return all of them."""
