@@ -17,9 +17,9 @@ PYTEST_OPTIONS := $(if $(FRR),--frr $(FRR)) $(if $(K),-k "$(K)")
 ##@ Start here
 
 .PHONY: demo
-demo: export FRR_VERSIONS := $(or $(FRR),10.3)
+demo: export FRR_VERSIONS := $(or $(FRR),$(DEMO_FRR),10.3)
 demo: setup ## a small data centre on this machine: routers, nodes, a Service, a failure (DEMO_ONCE=1 does not wait)
-	@$(AS_ROOT) .venv/bin/python -m frrsync.lab.demo $(if $(FRR),--frr $(FRR))
+	@$(AS_ROOT) .venv/bin/python -m frrsync.lab.demo --frr $(FRR_VERSIONS)
 
 .PHONY: test
 test: setup check ## everything CI runs: check, then the core, golden and topology tests on both FRR versions

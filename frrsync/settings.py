@@ -44,21 +44,15 @@ class Settings:
     node: str = field(default="", metadata=_help("Name of this node, as in the manifests."))
     config_namespace: str = field(
         default="metallb-system",
-        metadata=_help(
-            "Namespace of the metallb.io resources; a manifest without a namespace counts as in it."
-        ),
+        metadata=_help("Namespace of the metallb.io resources; a manifest without a namespace counts as in it."),
     )
     load_balancer_class: str = field(
         default="",
-        metadata=_help(
-            "Handle Services of this spec.loadBalancerClass only; empty: Services without a class."
-        ),
+        metadata=_help("Handle Services of this spec.loadBalancerClass only; empty: Services without a class."),
     )
     ignore_exclude_label: bool = field(
         default=False,
-        metadata=_help(
-            "Announce from nodes labelled node.kubernetes.io/exclude-from-external-load-balancers too."
-        ),
+        metadata=_help("Announce from nodes labelled node.kubernetes.io/exclude-from-external-load-balancers too."),
     )
     state_dir: Path = field(
         default_factory=_state_home,
@@ -70,9 +64,7 @@ class Settings:
     vtysh: Path = field(default=Path("/usr/bin/vtysh"), metadata=_help("The vtysh that belongs to this FRR."))
     apply_with: ApplyWith = field(
         default="sockets",
-        metadata=_help(
-            "Send changes through FRR's vty sockets (fast) or through vtysh.", choices=("sockets", "vtysh")
-        ),
+        metadata=_help("Send changes through FRR's vty sockets (fast) or through vtysh.", choices=("sockets", "vtysh")),
     )
     frr_conf: Path | None = field(
         default=None,
@@ -89,17 +81,13 @@ class Settings:
         default=60.0,
         metadata=_help("Compare with what FRR runs at least this often.", minimum=1, maximum=3600),
     )
-    observe: bool = field(
-        default=False, metadata=_help("Decide, render and compare, but send nothing to FRR.")
-    )
+    observe: bool = field(default=False, metadata=_help("Decide, render and compare, but send nothing to FRR."))
     withdraw_on_exit: bool = field(
         default=False, metadata=_help("Withdraw every announcement on a clean stop; otherwise they stay.")
     )
     log_level: str = field(
         default="info",
-        metadata=_help(
-            "Least important event that is logged.", choices=("debug", "info", "warning", "error")
-        ),
+        metadata=_help("Least important event that is logged.", choices=("debug", "info", "warning", "error")),
     )
 
     @property
@@ -121,6 +109,4 @@ def table() -> Iterator[SettingHelp]:
     """Yield every setting in the order of the class."""
     for item in fields(Settings):
         option = item.name.replace("_", "-")
-        yield SettingHelp(
-            item.name, f"--{option}", f"FRRSYNC_{item.name.upper()}", str(item.metadata["help"])
-        )
+        yield SettingHelp(item.name, f"--{option}", f"FRRSYNC_{item.name.upper()}", str(item.metadata["help"]))

@@ -5,7 +5,7 @@ The order keeps sessions up and routes in place (measured on FRR 8.4 and 10.3):
 1. what nobody uses yet: global lines, lists, BFD profiles, class maps, outbound maps, each complete;
 2. instances and neighbors that go for others of the same VRF or name, and neighbors that go for good;
 3. lines of instances and of neighbors that stay, those that cost the session in one bracket;
-4. prefixes and outbound maps of neighbors that stay, as ``frr.policy`` says;
+4. neighbors leave families; prefixes and outbound maps of neighbors that stay, as ``frr.policy`` says;
 5. neighbors that come: shut down first, opened when they are complete, after the prefixes;
 6. what nobody uses any more, instances that go for good among it: while another one imports its VRF, FRR would
    make such an instance again.
@@ -15,10 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from frrsync.frr import map_commands, neighbor
+from frrsync.frr import bfd_commands, map_commands, neighbor
 from frrsync.frr.lines import (
-    bfd_key,
-    bfd_negation,
     creates_neighbor,
     global_key,
     instance_key,
@@ -85,7 +83,7 @@ class _Planner:
         gone = [line for line in self._running if _is_router(line) and line not in self._desired]
         replaced = [line for line in gone if self._successors(line)]
         self._global_additions()
-        self._bfd_additions()
+        self.commands.extend(bfd_commands.additions(self._running, self._desired))
         self.commands.extend(map_commands.additions(self._old_maps.entries, self._new_maps.entries))
         for line in replaced:
             self._replace_router(line)
@@ -93,7 +91,7 @@ class _Planner:
             self._router(line)
         self._send((), *(f"no {line}" for line in gone if line not in replaced))
         self._map_removals()
-        self._bfd_removals()
+        self.commands.extend(bfd_commands.removals(self._running, self._desired))
         self._global_removals()
 
     def _send(self, context: tuple[str, ...], *lines: str, daemon: Daemon = Daemon.BGPD) -> None:
@@ -116,33 +114,6 @@ class _Planner:
         for line, daemon in self._plain(self._running):
             if line not in self._desired and global_key(line) not in added:
                 self._send((), negation(line) if line.startswith("no ") else f"no {line}", daemon=daemon)
-
-    # BFD profiles
-
-    def _bfd_additions(self) -> None:
-        if "bfd" not in self._desired:
-            return
-        running = self._running.get("bfd", {})
-        if not self._desired["bfd"] and "bfd" not in self._running:
-            self._send(("bfd",), "", daemon=Daemon.BFDD)
-        for profile, wanted in self._desired["bfd"].items():
-            have = running.get(profile)
-            context = ("bfd", profile)
-            if have is None and not wanted:
-                self._send(context, "", daemon=Daemon.BFDD)
-                continue
-            wanted_keys = {bfd_key(line) for line in wanted}
-            leaving = [line for line in have or {} if line not in wanted and bfd_key(line) not in wanted_keys]
-            self._send(context, *(bfd_negation(line) for line in leaving), daemon=Daemon.BFDD)
-            self._send(context, *(line for line in wanted if line not in (have or {})), daemon=Daemon.BFDD)
-
-    def _bfd_removals(self) -> None:
-        if "bfd" in self._running and "bfd" not in self._desired:
-            self._send((), "no bfd", daemon=Daemon.BFDD)
-            return
-        for profile in self._running.get("bfd", {}):
-            if profile not in self._desired.get("bfd", {}):
-                self._send(("bfd",), f"no {profile}", daemon=Daemon.BFDD)
 
     # route-maps
 
@@ -178,6 +149,7 @@ class _Planner:
             reason = self._changed_neighbor(context, peer, have, wanted)
             costs[peer] = cause or reason
         self.resets.extend(Reset(peer, reason) for peer, reason in costs.items() if reason)
+        have = self._leave_families(context, have, wanted)
         self._prefixes(context, have, wanted)
         self._family_lines(context, have, wanted, set(staying))
         for peer in _peers(wanted):
@@ -274,6 +246,21 @@ class _Planner:
             self.commands.extend(map_commands.make_entry(name, "deny", 65535, ()))
             self._temporary.append(name)
 
+    def _leave_families(self, context: tuple[str, ...], have: Tree, wanted: Tree) -> Tree:
+        """Take neighbors out of families before prefixes move there; returns what is left."""
+        left = dict(have)
+        for family, content in have.items():
+            if not family.startswith(_FAMILY):
+                continue
+            staying = {line.removesuffix(" activate") for line in content if line.endswith(" activate")}
+            leaving = {line + " " for line in staying if f"{line} activate" not in wanted.get(family, {})}
+            gone = [line for line in content if leaving and line.startswith(tuple(leaving))]
+            gone.sort(key=lambda line: not line.endswith(" activate"))
+            self._send((*context, family), *(negation(line) for line in gone))
+            if gone:
+                left[family] = {line: {} for line in content if line not in gone}
+        return left
+
     def _family_lines(self, context: tuple[str, ...], have: Tree, wanted: Tree, staying: set[str]) -> None:
         """Send what is neither prefix nor outbound map of a neighbor that had one; activation comes last."""
         families = [line for line in dict.fromkeys((*have, *wanted)) if line.startswith(_FAMILY)]
@@ -290,5 +277,4 @@ class _Planner:
             keys = {instance_key(line) for line in appearing}
             removed = [line for line in leaving if instance_key(line) not in keys]
             added.sort(key=lambda line: line.endswith(" activate"))
-            removed.sort(key=lambda line: not line.endswith(" activate"))
             self._send((*context, family), *(negation(line) for line in removed), *added)

@@ -172,6 +172,8 @@ class _Transition:
         old_tags = {key: self._old.tag(name) for key, name in self._old_networks.items()}
         new_tags = {key: self._new.tag(name) for key, name in self._new_networks.items()}
         used = {self._new.tag(name) for name in self._after.classes}
+        # A map may know a class that no prefix has any more: it says what happens to those that still leave.
+        used.update(tag for _, name in self._pairs.values() for tag in self._new.by_tag(name))
         changed = self._changed({self._old.tag(name) for name in self._before.classes} & used)
         leaving = [key for key in self._old_networks if key not in new_tags]
         self._result.withdraw_first = [key for key in leaving if old_tags[key] in changed]

@@ -75,7 +75,7 @@ def _peers(draw: st.DrawFn) -> dict[str, BGPPeer]:
     for number in sorted(draw(st.sets(st.integers(0, 3)))):
         vrf = draw(st.sampled_from(_VRFS))
         settings = draw(_settings())
-        where = {"peer_address": PEERS[number]} if number < len(PEERS) else {"interface": INTERFACE}
+        where: dict[str, Any] = {"peer_address": PEERS[number]} if number < len(PEERS) else {"interface": INTERFACE}
         dynamic = draw(st.sampled_from((None, None, "internal", "external")))
         if PEERS[2] in where.values():
             settings.pop("source_address", None)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Sent = dict[tuple[str, str, str], frozenset[str]]
 """Neighbor (``peer@vrf``), family and prefix to the ``set`` lines that apply to it on its way."""
 
+Maps = dict[str, list[tuple[bool, list[str]]]]
+"""Name to entries: whether it permits, and its lines."""
+
 VERSIONS = ("8.4", "10.3")
 
 _SLOTS = (
@@ -80,7 +83,7 @@ class FrrModel:
             if context.startswith("router bgp "):
                 for line in content:
                     if line.startswith("neighbor ") and " remote-as " in line:
-                        yield context.partition(" vrf ")[2], line.split(" ")[1]
+                        yield _vrf(context), line.split(" ")[1]
 
     def send(self, command: Command) -> None:
         """Take one line in its context, as FRR would."""
@@ -106,7 +109,7 @@ class FrrModel:
         context = command.context[0] if command.context else line
         if not context.startswith("router bgp "):
             return
-        vrf, words = context.partition(" vrf ")[2], line.split(" ")
+        vrf, words = _vrf(context), line.split(" ")
         if not command.context or line.startswith("bgp router-id "):
             self._drop([key for key in self._up if key[0] == vrf])
         elif words[0] == "neighbor":
@@ -188,62 +191,61 @@ class FrrModel:
     def sent(self) -> Sent:
         """Return what every neighbor would be sent if FRR sent it now."""
         found: Sent = {}
+        maps = self._maps()
         for context, router in self.tree.items():
             if not context.startswith("router bgp "):
                 continue
             for family, content in router.items():
                 if family.startswith("address-family "):
-                    vrf = context.partition(" vrf ")[2]
-                    for (peer, prefix), shown in self._family(router, content):
-                        found[f"{peer}@{vrf}", family, prefix] = shown
+                    for (peer, prefix), shown in _family(router, content, maps):
+                        found[f"{peer}@{_vrf(context)}", family, prefix] = shown
         return found
 
-    def _family(self, router: Tree, content: Tree) -> Iterator[tuple[tuple[str, str], frozenset[str]]]:
-        peers = [line.split(" ")[1] for line in content if line.endswith(" activate")]
-        for peer in peers:
-            if f"neighbor {peer} shutdown" in router:
-                continue
-            outbound = next(
-                (
-                    line.split(" ")[3]
-                    for line in content
-                    if line.startswith(f"neighbor {peer} route-map ") and line.endswith(" out")
-                ),
-                None,
-            )
-            for line in content:
-                if line.startswith("network "):
-                    _, prefix, _, class_map = line.split(" ")
-                    shown = self._through(class_map, outbound)
-                    if shown is not None:
-                        yield (peer, prefix), shown
-
-    def _through(self, class_map: str, outbound: str | None) -> frozenset[str] | None:
-        """Return the attributes of a prefix of that class behind that map; None when it is denied."""
-        tags = [line.split(" ")[2] for line in self._entries(class_map)[0][1]] if self._entries(class_map) else []
-        if not tags:
-            return None
-        if outbound is None:
-            return frozenset({"no outbound map"})
-        for permits, lines in self._entries(outbound):
-            matches = [line for line in lines if line.startswith("match ")]
-            if all(line == f"match tag {tags[0]}" for line in matches):
-                return frozenset(line for line in lines if line.startswith("set ")) if permits else None
-        return None
-
-    def _entries(self, name: str) -> list[tuple[bool, list[str]]]:
-        found = []
+    def _maps(self) -> Maps:
+        """Return the entries of every route-map in the order in which FRR looks at them."""
+        found: dict[str, list[tuple[int, bool, list[str]]]] = {}
         for line, content in self.tree.items():
             words = line.split(" ")
-            if words[0] == "route-map" and words[1] == name:
+            if words[0] == "route-map":
                 kept = [item for item in content if not item.startswith("description ")]
-                found.append((int(words[3]), words[2] == "permit", kept))
-        return [(permits, lines) for _, permits, lines in sorted(found)]
+                found.setdefault(words[1], []).append((int(words[3]), words[2] == "permit", kept))
+        return {name: [entry[1:] for entry in sorted(entries)] for name, entries in found.items()}
+
+
+def _family(router: Tree, content: Tree, maps: Maps) -> Iterator[tuple[tuple[str, str], frozenset[str]]]:
+    networks = [line.split(" ") for line in content if line.startswith("network ")]
+    outbound = {line.split(" ")[1]: line.split(" ")[3] for line in content if line.endswith(" out")}
+    for peer in [line.split(" ")[1] for line in content if line.endswith(" activate")]:
+        if f"neighbor {peer} shutdown" in router:
+            continue
+        for _, prefix, _, class_map in networks:
+            shown = _through(class_map, outbound.get(peer), maps)
+            if shown is not None:
+                yield (peer, prefix), shown
+
+
+def _through(class_map: str, outbound: str | None, maps: Maps) -> frozenset[str] | None:
+    """Return the attributes of a prefix of that class behind that map; None when it is denied."""
+    entries = maps.get(class_map, [])
+    tags = [line.split(" ")[2] for line in entries[0][1]] if entries else []
+    if not tags:
+        return None
+    if outbound is None:
+        return frozenset({"no outbound map"})
+    for permits, lines in maps.get(outbound, []):
+        matches = [line for line in lines if line.startswith("match ")]
+        if all(line == f"match tag {tags[0]}" for line in matches):
+            return frozenset(line for line in lines if line.startswith("set ")) if permits else None
+    return None
 
 
 _NEGATIVE_SETTINGS = frozenset(
     {"no bgp default ipv4-unicast", "no bgp network import-check", "no bgp ebgp-requires-policy"}
 )
+
+
+def _vrf(line: str) -> str:
+    return line.partition(" vrf ")[2]
 
 
 def _slot(line: str) -> str:

@@ -44,17 +44,6 @@ def bench(shared_bench: AgentBench) -> Iterator[AgentBench]:
     shared_bench.stop()
 
 
-def test_announcements_stay_after_a_clean_stop(bench: AgentBench) -> None:
-    """SIGTERM ends the agent with code 0, and nobody is sent anything."""
-    program = bench.ready()
-    bench.settle()
-    with bench.untouched():
-        program.end(signal.SIGTERM)
-        assert program.process.returncode == 0, f"expected exit code 0, found {program.process.returncode}"
-        bench.assert_quiet(QUIET_SECONDS, "announcements to stay")
-    assert bench.announced() == {1, 2, 3}
-
-
 def test_announcements_are_withdrawn_at_a_stop_if_asked_for(bench: AgentBench) -> None:
     """With --withdraw-on-exit every prefix goes at SIGTERM, and the sessions stay."""
     program = bench.ready("--withdraw-on-exit")
@@ -65,17 +54,24 @@ def test_announcements_are_withdrawn_at_a_stop_if_asked_for(bench: AgentBench) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_new_agent_beside_a_running_frr_sends_nothing(bench: AgentBench, number: signal.Signals) -> None:
+def test_announcements_stay_when_the_agent_ends_and_when_the_next_one_starts(
+    bench: AgentBench, number: signal.Signals
+) -> None:
     """After a clean stop as after kill -9 the next agent finds everything as it wants it."""
-    bench.ready().end(number)
+    program = bench.ready()
     bench.settle()
     with bench.untouched():
+        program.end(number)
+        code = program.process.returncode
+        assert code == (0 if number is signal.SIGTERM else -9), f"expected a clean end, found exit code {code}"
+        bench.assert_quiet(QUIET_SECONDS, "announcements to stay")
         program = bench.start()
         bench.wait(lambda: program.status().get("ok"), "status ok")
         bench.assert_quiet(QUIET_SECONDS, "no UPDATE from the new agent")
     last = program.status()["last_apply"]
     assert (last["commands"], last["result"]) == (0, "unchanged"), f"expected an empty plan, found {last}"
     assert not program.events("frr_applied"), "expected nothing to have been applied"
+    assert bench.announced() == {1, 2, 3}
 
 
 def test_an_agent_that_is_there_before_frr_waits_for_it(bench: AgentBench) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.frr, pytest.mark.topology]
 
 CHANGES = {"sockets": 1000, "vtysh": 100}
-BUDGET_SECONDS = 60
+BUDGET_SECONDS = {"sockets": 60, "vtysh": 30}
 LEAST = {"sockets": 200, "vtysh": 20}
 """Fewer changes than this within the budget mean that something hangs."""
 AT_ONCE = (1, 4, 16, 32)
@@ -74,8 +74,9 @@ def test_random_changes_send_nothing_wrong(
     driver = Driver(scenario, Churn(20, NAME, PEERS))
     scenario.apply(*driver.churn.start())
     driver.settle()
-    driver.run(CHANGES[node.apply_with], BUDGET_SECONDS)
-    assert driver.done >= LEAST[node.apply_with], f"only {driver.done} changes in {BUDGET_SECONDS} s"
+    driver.run(CHANGES[node.apply_with], BUDGET_SECONDS[node.apply_with])
+    print(f"{driver.done} changes, {scenario.verdict}")
+    assert driver.done >= LEAST[node.apply_with], f"only {driver.done} changes in time"
     assert_in_sync(node, scenario)
     found = differences(running_tree(node.frr), fresh(node, frr_version, tmp_path))
     assert not found, f"expected the configuration of a fresh full load, found {found}"

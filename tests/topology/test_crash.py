@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.frr, pytest.mark.topology]
 
 RECOVERY_SECONDS = 5.0
-"""From the return of the daemon to the right routes at every peer."""
+"""From the return of the program to the right routes at every peer; held against the clock in the soak test only,
+because a busy machine takes its time."""
+GENEROUS_SECONDS = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +61,12 @@ class Turmoil:
             step = self._churn.draw()
             self._scenario.apply(*step.put, remove=step.remove)
 
-    def recover(self, node: NodeUnderTest, since: float) -> None:
-        """Wait for the right routes; fail when it takes too long since the return of the daemon."""
+    def recover(self, node: NodeUnderTest) -> float:
+        """Wait for the right routes; return the seconds it took since the return of the program."""
         try:
-            self._scenario.settle(15)
+            return self._scenario.settle(GENEROUS_SECONDS)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{node.agent_log()}") from None
-        took = time.monotonic() - since
-        assert took <= RECOVERY_SECONDS, f"expected recovery within {RECOVERY_SECONDS} s, found {took:.1f} s"
 
 
 def test_the_agent_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:
@@ -76,9 +76,8 @@ def test_the_agent_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:
     turmoil.changes(4)
     node.signal_agent(signal.SIGKILL)
     turmoil.changes(4)
-    since = time.monotonic()
     node.start_agent()
-    turmoil.recover(node, since)
+    turmoil.recover(node)
     assert node.fingerprint() == before, f"expected {before}, found {node.fingerprint()}"
 
 
@@ -90,9 +89,8 @@ def test_the_agent_is_killed_again_and_again(crashing: Scenario, node: NodeUnder
         turmoil.changes(2)
         time.sleep(0.03 * attempt)  # the moment of death is what varies here
         node.signal_agent(signal.SIGKILL)
-        since = time.monotonic()
         node.start_agent()
-        turmoil.recover(node, since)
+        turmoil.recover(node)
     assert node.fingerprint() == before, f"expected {before}, found {node.fingerprint()}"
 
 
@@ -105,9 +103,49 @@ def test_bgpd_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:
     node.frr.kill("bgpd")
     turmoil.changes(4)
     node.frr.start(("bgpd",))
-    turmoil.recover(node, time.monotonic())
+    turmoil.recover(node)
     found = {name: pid for name, pid in node.frr.pids().items() if name != "bgpd"}
     assert found == others, f"expected the other daemons to live on as {others}, found {found}"
+
+
+def test_bfdd_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:
+    """A bfdd that comes back empty gets its profiles again, and its session with the peer."""
+    turmoil = Turmoil(crashing, seed=4)
+    crashing.wait(lambda: bfd_is_up(node), 10, lambda: str(node.frr.json("show bfd peers json")))
+    turmoil.changes(4)
+    crashing.judge.outage("tor1")
+    node.frr.kill("bfdd")
+    turmoil.changes(4)
+    node.frr.start(("bfdd",))
+    crashing.wait(lambda: bfd_is_up(node), 15, lambda: str(node.frr.json("show bfd peers json")))
+    turmoil.recover(node)
+    assert " profile fast" in node.frr.vtysh("show running-config"), "expected the BFD profile to be back"
+
+
+def test_all_of_frr_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:
+    """An FRR that starts from nothing has everything again, while the agent runs on."""
+    turmoil = Turmoil(crashing, seed=5)
+    turmoil.changes(4)
+    crashing.judge.outage(*PEERS)
+    for daemon in node.frr.daemons:
+        node.frr.kill(daemon)
+    turmoil.changes(4)
+    node.frr.start()
+    turmoil.recover(node)
+
+
+def test_agent_and_frr_are_killed_together(crashing: Scenario, node: NodeUnderTest) -> None:
+    """As after a power cut: both start at the same time."""
+    turmoil = Turmoil(crashing, seed=6)
+    turmoil.changes(4)
+    crashing.judge.outage(*PEERS)
+    node.signal_agent(signal.SIGKILL)
+    for daemon in node.frr.daemons:
+        node.frr.kill(daemon)
+    turmoil.changes(4)
+    node.start_agent()
+    node.frr.start()
+    turmoil.recover(node)
 
 
 def test_what_comes_and_goes_in_a_young_session_is_withdrawn(crashing: Scenario, node: NodeUnderTest) -> None:
@@ -132,45 +170,36 @@ def test_what_comes_and_goes_in_a_young_session_is_withdrawn(crashing: Scenario,
         crashing.settle()
 
 
-def test_bfdd_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:
-    """A bfdd that comes back empty gets its profiles again, and its session with the peer."""
-    turmoil = Turmoil(crashing, seed=4)
-    crashing.wait(lambda: bfd_is_up(node), 10, lambda: str(node.frr.json("show bfd peers json")))
-    turmoil.changes(4)
-    crashing.judge.outage("tor1")
-    node.frr.kill("bfdd")
-    turmoil.changes(4)
-    node.frr.start(("bfdd",))
-    since = time.monotonic()
-    crashing.wait(lambda: bfd_is_up(node), 15, lambda: str(node.frr.json("show bfd peers json")))
-    turmoil.recover(node, since)
-    assert " profile fast" in node.frr.vtysh("show running-config"), "expected the BFD profile to be back"
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_thirty_kills_are_each_recovered_from_in_time(crashing: Scenario, node: NodeUnderTest) -> None:
+    """Agent, bgpd, bfdd and all of FRR in turn, each in the middle of changes, against the clock."""
+    turmoil = Turmoil(crashing, seed=int(time.time()))
+    taken = {}
+    for number in range(30):
+        victims = [("agent",), ("bgpd",), ("bfdd",), node.frr.daemons][number % 4]
+        turmoil.changes(4)
+        crashing.judge.outage(*PEERS)
+        for victim in victims:
+            kill(node, victim)
+        turmoil.changes(4)
+        if victims == ("agent",):
+            node.start_agent()
+        else:
+            node.frr.start(victims)
+        taken[number, victims] = turmoil.recover(node)
+        crashing.judge.recovered()
+    print(taken)
+    late = {what: seconds for what, seconds in taken.items() if seconds > RECOVERY_SECONDS}
+    assert not late, f"expected recovery within {RECOVERY_SECONDS} s, found {late}"
 
 
-def test_all_of_frr_is_killed(crashing: Scenario, node: NodeUnderTest) -> None:
-    """An FRR that starts from nothing has everything again, while the agent runs on."""
-    turmoil = Turmoil(crashing, seed=5)
-    turmoil.changes(4)
-    crashing.judge.outage(*PEERS)
-    for daemon in node.frr.daemons:
-        node.frr.kill(daemon)
-    turmoil.changes(4)
-    node.frr.start()
-    turmoil.recover(node, time.monotonic())
-
-
-def test_agent_and_frr_are_killed_together(crashing: Scenario, node: NodeUnderTest) -> None:
-    """As after a power cut: both start at the same time."""
-    turmoil = Turmoil(crashing, seed=6)
-    turmoil.changes(4)
-    crashing.judge.outage(*PEERS)
-    node.signal_agent(signal.SIGKILL)
-    for daemon in node.frr.daemons:
-        node.frr.kill(daemon)
-    turmoil.changes(4)
-    node.start_agent()
-    node.frr.start()
-    turmoil.recover(node, time.monotonic())
+def kill(node: NodeUnderTest, program: str) -> None:
+    """Kill the agent or a daemon."""
+    if program == "agent":
+        node.signal_agent(signal.SIGKILL)
+    else:
+        node.frr.kill(program)
 
 
 def bfd_is_up(node: NodeUnderTest) -> bool:

@@ -104,11 +104,11 @@ def test_the_demo_tells_its_story_and_leaves_nothing(frr_version: FrrVersion, na
 
 
 def test_a_killed_demo_is_cleaned_up_by_the_next_which_ends_with_ctrl_c(name: str, tmp_path: Path) -> None:
-    """SIGKILL amid the story, then a demo that waits; what it proposes to type works; Ctrl-C is exit status 0."""
+    """SIGKILL in the midst, then a demo that waits; what it proposes to type works; Ctrl-C is exit status 0."""
     first, second = tmp_path / "first", tmp_path / "second"
     with first.open("wb") as output:
         killed = start(name, output=output)
-        wait_for("loses its power", first, killed)
+        wait_for("2. A Service", first, killed)
         killed.kill()
         killed.wait()
     assert name in labs(), "expected a killed demo to leave its lab"

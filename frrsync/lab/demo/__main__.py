@@ -38,7 +38,9 @@ def only_one(name: str) -> Iterator[None]:
         try:
             lock.bind(f"\0frrsync-demo-{name}")
         except OSError as error:
-            raise LabError(f"a demo with the lab {name} runs already; give this one another --name") from error
+            raise LabError(
+                f"a demo runs already, in the lab {name}: end it first, or give this one another --name"
+            ) from error
         yield
 
 
@@ -70,9 +72,9 @@ def demo(name: str, frr: str, *, once: bool) -> None:
         story.tell()
         told_in = time.monotonic() - started
         if not once:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # from here on Ctrl-C is the proper end
             story.look_around()
             click.secho("\nAll of it runs until you press Ctrl-C, and is removed then.", bold=True)
-            signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
             signal.sigwait(_STOPS)
     click.echo()
     stage.say(f"The demo took {told_in:.0f} s. Its lab has been removed: no process, namespace or route is left.")

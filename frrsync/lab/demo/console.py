@@ -11,7 +11,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frrsync.errors import LabError
+from frrsync.api.client import AgentClient
+from frrsync.errors import AgentUnavailable, LabError
 from frrsync.frr.vty import VtySocket
 from frrsync.lab import process
 from frrsync.lab.demo.routes import RouteWatch
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from frrsync.lab.demo.stage import Stage
+    from frrsync.lab.device import Router
     from frrsync.lab.lab import Lab
 
 
@@ -63,6 +65,15 @@ class Console:
         self.stage.command(f"{name}#", command, answer)
         return answer
 
+    def wait_ready(self) -> None:
+        """Return when all BGP and BFD sessions are up and no agent sees a problem."""
+        self.lab.wait_established(seconds=60)
+        for router in self.lab.routers.values():
+            process.wait_until(partial(_has_bfd, router), what=f"BFD sessions of {router.name}", seconds=30, pause=0.1)
+        for node in self.lab.nodes.values():
+            is_well = partial(_is_well, AgentClient(node.agent_socket))
+            process.wait_until(is_well, what=f"frrsync status of {node.name} without a problem", seconds=30, pause=0.1)
+
     def nftables(self, node: str, rules: str) -> None:
         """Load nftables rules on a node."""
         done = self.lab.exec(node, ["nft", rules])
@@ -97,6 +108,17 @@ class Console:
             for address, peer in router.frr.json("show bgp neighbors json").items()
             if isinstance(peer, dict) and "connectionsDropped" in peer
         }
+
+
+def _has_bfd(router: Router) -> bool:
+    return all(session["status"] == "up" for session in router.frr.json("show bfd peers json"))
+
+
+def _is_well(agent: AgentClient) -> bool:
+    try:
+        return not agent.status()["problems"]
+    except AgentUnavailable:
+        return False  # it has only just been started
 
 
 def _carry(bgpd: VtySocket, prefix: str, community: str, count: int) -> bool:

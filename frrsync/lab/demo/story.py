@@ -62,10 +62,10 @@ class Story(Console):
             "nodes run FRR; beside the FRR of each node runs an agent of frrsync."
         )
         started = time.monotonic()
-        self.lab.wait_established(seconds=60)
+        self.wait_ready()
         waited = time.monotonic() - started
         self.frrsync(f"lab status {self.lab.name} | sed -n 3,9p")
-        self.stage.fact("built in", f"{self.built_in:.1f} s, all BGP sessions were up {waited:.1f} s later")
+        self.stage.fact("built in", f"{self.built_in:.1f} s, all BGP and BFD sessions were up {waited:.1f} s later")
 
     def create_service(self) -> None:
         """Put the manifests into the folder; the routes have to be in both routers' kernels."""
@@ -123,7 +123,7 @@ class Story(Console):
             f"The client begins a request every 10 ms, by IPv4 and IPv6 in turn. Then nothing leaves {VICTIM} any more "
             "(nftables drops it, so that no FIN or RST gives a hint) and everything on it gets SIGKILL: FRR, agent, "
             "backend. Only BFD can notice, after three missed packets at 100 ms. A connection that is open when the "
-            "routers hash anew may break; a new one is repeated by TCP."
+            "routers hash anew may break; one that is being opened waits until TCP sends its SYN again."
         )
         node = self.lab.nodes[VICTIM]
         rest = set(self.lab.nodes) - {VICTIM}
@@ -161,7 +161,7 @@ class Story(Console):
             back = self.wait_routes(HOSTS, self.lab.nodes, since=revived, seconds=40)
             traffic.wait_answers(100)
             requests = traffic.stop()
-        self.lab.wait_established(seconds=40)
+        self.wait_ready()
         self.router("tor-1", f"show ip route {HOSTS[0].partition('/')[0]} | include , via")
         self.stage.fact("back", f"from the start to the routers' kernels: {_spans(back, revived)}")
         self.report(requests)
