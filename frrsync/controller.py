@@ -77,6 +77,9 @@ class Controller:
             except FrrsyncError as error:
                 self._log.error("cannot_allocate", error=str(error))
                 pause = RETRY_SECONDS
+            except Exception:  # noqa: BLE001 - a defect of ours: logged and tried again, the addresses stay
+                self._log.exception("round_failed")
+                pause = self._settings.check_interval
             if not self._wake.wait(pause):
                 everything = True
             self._wake.clear()

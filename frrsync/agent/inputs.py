@@ -38,6 +38,7 @@ class Known:
 
     Attributes:
         waiting_for: what has to be read before anything may be decided; empty when all is there.
+        trouble: what is wrong although everything needed is there, such as a record that cannot be written.
 
     """
 
@@ -47,6 +48,7 @@ class Known:
     mistakes: tuple[Mistake, ...] = ()
     ignored_kinds: tuple[str, ...] = ()
     waiting_for: str = ""
+    trouble: str = ""
 
 
 class Addresses(Protocol):
@@ -65,6 +67,7 @@ class Inputs:
         self._watcher = watcher
         self._addresses = addresses
         self._was_read = False
+        self._found: Allocations | None = None
         self._pools: Mapping[str, IPAddressPool] | None = None
         self._pool_mistakes: tuple[Mistake, ...] = ()
 
@@ -73,7 +76,7 @@ class Inputs:
         state = self._folder_state()
         if not self._was_read:
             return Known(mistakes=state.mistakes, waiting_for=f"folder {self._folder} cannot be read")
-        found = self._addresses.read(state)
+        found, trouble = self._read_addresses(state)
         if found is None:
             return Known(mistakes=state.mistakes, waiting_for="no controller has written an allocation record yet")
         if self._pools is not state.snapshot.pools:
@@ -84,7 +87,18 @@ class Inputs:
             pending=found.pending,
             mistakes=(*state.mistakes, *self._pool_mistakes),
             ignored_kinds=state.ignored_kinds,
+            trouble=trouble,
         )
+
+    def _read_addresses(self, state: DirectoryState) -> tuple[Allocations | None, str]:
+        """Return the addresses that hold; with a record that cannot be read or written those from before."""
+        try:
+            self._found = self._addresses.read(state)
+        except ConfigError as error:
+            if self._found is None:
+                raise
+            return self._found, str(error)
+        return self._found, ""
 
     def _folder_state(self) -> DirectoryState:
         changes = self._watcher.drain()

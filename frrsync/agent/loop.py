@@ -12,6 +12,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from frrsync import log
+from frrsync.agent.quarantine import Quarantine
 from frrsync.agent.rendering import Rendering
 from frrsync.agent.report import MistakeLog, Reconciled, failed, observed, succeeded
 from frrsync.core.decide import NodeDecider, NodeOptions
@@ -20,15 +21,18 @@ from frrsync.core.status import ApplyResult
 from frrsync.errors import ApplyError, FrrsyncError, FrrUnavailable
 from frrsync.frr.apply import Applier
 from frrsync.frr.conf_file import write_conf
+from frrsync.frr.lines import neighbor_of
 from frrsync.frr.session import open_frr
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from threading import Event
 
     from frrsync.agent.inputs import Inputs, Known
     from frrsync.agent.wake import Wake
+    from frrsync.core.allocation import Allocation
     from frrsync.core.decide import Decision
-    from frrsync.core.model import Snapshot
+    from frrsync.core.model import NamespacedName, Snapshot
     from frrsync.core.status import LastApply
     from frrsync.frr.dialect import Dialect
     from frrsync.frr.render import RenderedConfig
@@ -43,6 +47,9 @@ LONGEST_PAUSE_SECONDS = 60.0
 REFUSED_PAUSE_SECONDS = 1.0
 """After FRR refused something, another configuration is tried this much later at the earliest: each try
 may show neighbors a change that is then taken back."""
+
+MOST_SUSPICIONS = 3
+"""How often in one round peers are left out because FRR refused what came of them."""
 
 _DOUBT = frozenset({"frr", "start", "templates"})
 _WELL = frozenset({ApplyResult.APPLIED, ApplyResult.UNCHANGED})
@@ -74,7 +81,8 @@ class Loop:
         )
         self._rendering = Rendering(settings.templates)
         self._mistakes = MistakeLog()
-        self._decided: tuple[Known, Decision] | None = None
+        self._quarantine = Quarantine()
+        self._decided: tuple[Snapshot, Mapping[NamespacedName, Allocation], Decision] | None = None
         self._good: tuple[Snapshot, RenderedConfig] | None = None  # what FRR took last
         self._applied: Tree | None = None
         self._refused: Tree | None = None
@@ -93,7 +101,7 @@ class Loop:
         causes = frozenset({"start"})
         while not stop.is_set():
             started = self.alive_at = monotonic()
-            self._round(causes)
+            self._safe_round(causes)
             busy = monotonic() - started
             causes = self._wake.wait(self._next_wake() - monotonic())
             # Idle until now: act at once. Under churn: rest as long as a round takes, so that what
@@ -103,6 +111,15 @@ class Loop:
         if self._settings.withdraw_on_exit:
             self._withdraw()
         self._frr.close()
+
+    def _safe_round(self, causes: frozenset[str]) -> None:
+        """Do one round; a defect of ours is logged and tried again, it never ends the agent."""
+        try:
+            self._round(causes)
+        except Exception as error:  # noqa: BLE001 - the last resort: a defect must not end the agent
+            self._log.exception("round_failed")
+            self.reconciled = replace(self.reconciled, problem=f"internal error: {redact(repr(error))}")
+            self._retry_at = monotonic() + LONGEST_PAUSE_SECONDS
 
     def _rest(self, seconds: float, stop: Event) -> frozenset[str]:
         stop.wait(seconds)
@@ -127,10 +144,12 @@ class Loop:
         try:
             known = self._inputs.read()
             problem = known.waiting_for
+            if "frr" in causes:
+                self._quarantine.release()
             if not problem:
                 decision = self._decide(known)
                 rendered = self._rendering.render(decision.config, self._dialect())
-                problem = self._rendering.problem
+                problem = self._rendering.problem or known.trouble
         except FrrsyncError as error:
             problem = redact(str(error))
         self._publish(known, decision, rendered, problem)
@@ -169,12 +188,14 @@ class Loop:
         self._told_problem = problem
 
     def _decide(self, known: Known) -> Decision:
+        snapshot = self._quarantine.filtered(known.snapshot)
         if self._decided is not None:
-            before, decision = self._decided
-            if before.snapshot is known.snapshot and before.allocated is known.allocated:
+            before, allocated, decision = self._decided
+            if before is snapshot and allocated is known.allocated:
                 return decision
-        decision = self._decider.decide(known.snapshot, known.allocated)
-        self._decided = (known, decision)
+        decision = self._decider.decide(snapshot, known.allocated)
+        decision = replace(decision, mistakes=(*decision.mistakes, *self._quarantine.mistakes))
+        self._decided = (snapshot, known.allocated, decision)
         return decision
 
     def _dialect(self) -> Dialect:
@@ -207,7 +228,7 @@ class Loop:
             return
         trigger = ",".join(sorted(causes or due)) or "verify"
         error = self._apply(rendered, trigger, reread=doubt or quiet)
-        if isinstance(error, ApplyError):
+        if isinstance(error, ApplyError) and not self._go_on_without_suspects(error):
             self._fall_back(redact(str(error)))
 
     def _apply(self, rendered: RenderedConfig, trigger: str, *, reread: bool) -> FrrsyncError | None:
@@ -235,7 +256,10 @@ class Loop:
         """Remember what FRR took, and keep the file that it starts with equal to it."""
         self._rendering.accept()
         if self.reconciled.known is not None:
-            self._good = (self.reconciled.known.snapshot, rendered)
+            self._good = (self._quarantine.filtered(self.reconciled.known.snapshot), rendered)
+        self._write(rendered)
+
+    def _write(self, rendered: RenderedConfig) -> None:
         if self._settings.frr_conf is None or rendered.text == self._written:
             return
         try:
@@ -244,6 +268,31 @@ class Loop:
             self._log.error("cannot_write_file", file=str(self._settings.frr_conf), error=str(error))
             return
         self._written = rendered.text
+
+    def _go_on_without_suspects(self, error: FrrsyncError) -> bool:
+        """Leave out the peers that FRR seems to refuse, and say whether it takes the rest."""
+        known = self.reconciled.known
+        if known is None or self._rendering.has_other_templates:
+            return False
+        taken = self._good[0] if self._good else None
+        running = self._running_neighbors() if taken is None else frozenset[str]()
+        for _ in range(MOST_SUSPICIONS):
+            if not self._quarantine.hold(known.snapshot, taken, redact(str(error)), running):
+                return False
+            decision = self._decide(known)
+            rendered = self._rendering.render(decision.config, self._dialect())
+            self._publish(known, decision, rendered, known.trouble)
+            again = self._apply(rendered, "fallback", reread=True)
+            if not isinstance(again, ApplyError):
+                return True
+            error = again
+        return False
+
+    def _running_neighbors(self) -> frozenset[str]:
+        lines = [
+            line for context, content in self._frr.read().items() if context.startswith("router ") for line in content
+        ]
+        return frozenset(map(neighbor_of, lines)) - {""}
 
     def _fall_back(self, reason: str) -> None:
         """Have FRR run what it took last, also when it has been restarted since."""
@@ -284,6 +333,7 @@ class Loop:
             decision = self._decider.decide(self._good[0], {})
             rendered = self._rendering.render(decision.config, self._dialect())
             self._applier.apply(rendered.tree, "exit", reread=True)
+            self._write(rendered)
         except FrrsyncError as error:
             self._log.error("withdraw_failed", error=redact(str(error)))
         else:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from frrsync import log
 from frrsync.core.status import FrrState
 from frrsync.errors import FrrUnavailable, VtyError
+from frrsync.frr import scope
 from frrsync.frr.plan import Daemon
 from frrsync.frr.session import open_frr
 from frrsync.frr.show import BFD_COMMAND, SESSIONS_COMMAND, read_bfd_sessions, read_sessions
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
     from frrsync.frr.show import BfdSession, Session
     from frrsync.settings import Settings
 
+VERSION_COMMAND = "show version"
 LOOK_SECONDS = 0.2
 """How often the daemons are looked at; a look costs microseconds."""
+OTHERS_TIMEOUT_SECONDS = 2.0
+"""How long bfdd and zebra may take to answer; less than an apply waits for them, so that no silence that an
+apply met goes unnoticed here."""
 SESSIONS_EVERY = 5
 """Every how many looks the sessions are asked for: once a second."""
 
@@ -45,11 +50,14 @@ class Observer:
 
     def __init__(self, settings: Settings, wake: Callable[[str], None]) -> None:
         self._frr: Frr = open_frr(settings, timeout=5.0)
+        self._others: Frr = open_frr(settings, timeout=OTHERS_TIMEOUT_SECONDS)
         self._wake = wake
         self._log = log.get("agent.observer")
         self._stop = Event()
         self._thread = Thread(target=self._run, name="observer", daemon=True)
         self._known: tuple[Mapping[Daemon, bool], int] | None = None
+        self._answering: frozenset[Daemon] | None = None
+        self._complaints: list[str] = []
         self.latest = Observation()
 
     def start(self) -> None:
@@ -61,6 +69,7 @@ class Observer:
         self._stop.set()
         self._thread.join(timeout=10.0)
         self._frr.close()
+        self._others.close()
 
     def _run(self) -> None:
         looks = 0
@@ -85,19 +94,40 @@ class Observer:
         self._wake("frr")
         return True
 
+    def _note_answering(self, found: frozenset[Daemon]) -> None:
+        """Wake the loop when a daemon answers that did not: after a hang no process is new."""
+        before, self._answering = self._answering, found
+        if before is None or before == found:
+            return
+        self._log.info("frr_answers_changed", answering=sorted(map(str, found)))
+        if found - before:
+            self._wake("frr")
+
     def _observe(self) -> Observation:
         now = time()
         try:
             version = ".".join(map(str, self._frr.dialect.version))
             sessions = read_sessions(self._frr.show(SESSIONS_COMMAND, Daemon.BGPD))
         except VtyError as error:
+            self._note_answering(frozenset())
             return Observation(at=now, frr=FrrState(reachable=False, error=str(error)))
         frr = FrrState(reachable=True, version=version)
-        return Observation(at=now, frr=frr, sessions=sessions, bfd=self._bfd_sessions())
-
-    def _bfd_sessions(self) -> tuple[BfdSession, ...]:
-        """Return the BFD sessions; a node without bfdd has none."""
-        try:
-            return read_bfd_sessions(self._frr.show(BFD_COMMAND, Daemon.BFDD))
-        except FrrUnavailable:
-            return ()
+        answering = {Daemon.BGPD}
+        complaints: list[str] = []
+        bfd: tuple[BfdSession, ...] = ()
+        for daemon in scope.daemons(self._frr.dialect)[1:]:
+            try:
+                if daemon is Daemon.BFDD:
+                    bfd = read_bfd_sessions(self._others.show(BFD_COMMAND, daemon))
+                else:
+                    self._others.show(VERSION_COMMAND, daemon)
+            except FrrUnavailable:
+                continue  # a node without bfdd has no BFD sessions
+            except VtyError as error:
+                complaints.append(f"{daemon}: {error}")
+            answering.add(daemon)
+        self._note_answering(frozenset(answering))
+        if complaints and complaints != self._complaints:
+            self._log.error("unreadable_answer", reason="; ".join(complaints))
+        self._complaints = complaints
+        return Observation(at=now, frr=frr, sessions=sessions, bfd=bfd)

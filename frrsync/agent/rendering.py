@@ -48,6 +48,11 @@ class Rendering:
         """Return the dialect that was rendered for last, None before the first time."""
         return self._used.dialect if self._used else None
 
+    @property
+    def has_other_templates(self) -> bool:
+        """Say whether the templates in use are others than those that FRR took last."""
+        return self._accepted is not None and self._accepted is not self._used
+
     def renew(self) -> None:
         """Read the templates again before the next use."""
         self._is_outdated = True

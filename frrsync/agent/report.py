@@ -172,9 +172,14 @@ def _pending(known: Known | None) -> tuple[PendingService, ...]:
 def _sessions(wanted: tuple[WantedSession, ...], seen: Observation) -> tuple[SessionState, ...]:
     """Return one row per session that should exist, with what FRR says about it."""
     running = {(session.vrf, session.peer): session for session in seen.sessions}
-    bfd = {session.peer: session for session in seen.bfd}
+    bfd = {(session.vrf, session.peer): session for session in seen.bfd}
     return tuple(
-        _session(item, running.get((item.peer.vrf, item.neighbor.peer)), bfd.get(item.neighbor.peer), seen.at)
+        _session(
+            item,
+            running.get((item.peer.vrf, item.neighbor.peer)),
+            bfd.get((item.peer.vrf, item.neighbor.peer)),
+            seen.at,
+        )
         for item in wanted
     )
 

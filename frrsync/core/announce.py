@@ -39,6 +39,7 @@ class Reason(StrEnum):
     NODE_LABELED_EXCLUDE_BALANCERS = "nodeLabeledExcludeBalancers"
     NO_ENDPOINTS = "noEndpoints"
     NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
+    NO_PEER = "noPeer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,9 @@ class NodeRules:
 
     Attributes:
         advertisements: those that select this node, by name.
-        elsewhere: names of advertisements that exist but do not select this node.
+        by_pool: of each pool, the advertisements that cover it from this node.
+        elsewhere: of each pool, the names of advertisements that cover it, but select other nodes.
+        left_out: of each pool, the names of advertisements that would cover it, but hold a mistake.
 
     """
 
@@ -90,6 +93,7 @@ class NodeRules:
     advertisements: Mapping[str, Resolved]
     by_pool: Mapping[str, tuple[Resolved, ...]]
     elsewhere: Mapping[str, tuple[str, ...]]
+    left_out: Mapping[str, tuple[str, ...]]
     load_balancer_class: str
     ignore_exclude_label: bool
 
@@ -164,15 +168,20 @@ class Announcer:
             for name, item in sorted(everywhere.items())
             if name not in here
         ]
+        left_out: dict[str, tuple[str, ...]] = {}
         for name in pools | set(snapshot.pools):
             pool = snapshot.pools.get(name)
+            covering = [item.advertisement for item in others if item.covers_pool(name, pool)]
+            selected = {item.meta.name for item in covering if matches_any(item.node_selectors, node.meta.labels)}
             by_pool[name] = tuple(item for item in here.values() if item.covers_pool(name, pool))
-            elsewhere[name] = tuple(item.name for item in others if item.covers_pool(name, pool))
+            elsewhere[name] = tuple(item.meta.name for item in covering if item.meta.name not in selected)
+            left_out[name] = tuple(sorted(selected))
         rules = NodeRules(
             node=node,
             advertisements=here,
             by_pool=by_pool,
             elsewhere=elsewhere,
+            left_out=left_out,
             load_balancer_class=self._load_balancer_class,
             ignore_exclude_label=self._ignore_exclude_label,
         )
@@ -233,6 +242,9 @@ def _advertisement_reason(rules: NodeRules, pool: str, matching: tuple[Resolved,
             Reason.NO_MATCHING_ADVERTISEMENT,
             f"no service selector of BGPAdvertisement {names} matches its labels",
         )
+    broken = rules.left_out.get(pool, ())
+    if broken:
+        return Reason.NO_MATCHING_ADVERTISEMENT, f"a mistake keeps BGPAdvertisement {', '.join(broken)} out"
     others = rules.elsewhere.get(pool, ())
     if others:
         return (

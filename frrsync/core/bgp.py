@@ -25,7 +25,7 @@ from frrsync.core.route_class import classes_of, describe
 from frrsync.core.session import Session, router_id, sessions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from frrsync.core.advertisement import Resolved
     from frrsync.core.announce import Verdict
@@ -52,9 +52,10 @@ def build(
     advertisements: Mapping[str, Resolved],
     *,
     maximum_paths: int,
+    accepted: Collection[str] = (),
 ) -> BgpDecision:
     """Return what the FRR of this node has to run."""
-    sessions, mistakes = sessions_of(snapshot, node)
+    sessions, mistakes = sessions_of(snapshot, node, accepted)
     covered = prefixes_of(verdicts)
     classes = classes_of(covered.values())
     maps = [_outbound_map(session, classes, advertisements) for session in sessions]

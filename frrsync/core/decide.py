@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from frrsync.core.announce import Announcer, node_of
+from frrsync.core.announce import Announcer, Reason, Verdict, node_of
 from frrsync.core.bgp import build
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from frrsync.core.allocate import Allocation
-    from frrsync.core.announce import Verdict
     from frrsync.core.frr_config import FrrConfig
     from frrsync.core.model import Mistake, NamespacedName, Snapshot
     from frrsync.core.session import Session
@@ -49,6 +48,7 @@ class NodeDecider:
 
     def __init__(self, options: NodeOptions) -> None:
         self._options = options
+        self._accepted: frozenset[str] = frozenset()
         self._announcer = Announcer(
             options.node,
             load_balancer_class=options.load_balancer_class,
@@ -64,10 +64,36 @@ class NodeDecider:
             verdicts.values(),
             self._announcer.advertisements,
             maximum_paths=self._options.maximum_paths,
+            accepted=self._accepted,
         )
+        self._accepted = frozenset(session.peer.meta.name for session in bgp.sessions)
         return Decision(
-            verdicts=verdicts,
+            verdicts=_carried(verdicts, bgp.config),
             config=bgp.config,
             sessions=bgp.sessions,
             mistakes=(*self._announcer.mistakes, *bgp.mistakes),
         )
+
+
+def _carried(verdicts: dict[NamespacedName, Verdict], config: FrrConfig) -> dict[NamespacedName, Verdict]:
+    """Correct verdicts whose prefixes no session carries: nobody would hear of them."""
+    carried = {
+        network.prefix for router in config.routers for family in router.address_families for network in family.networks
+    }
+    silent = {
+        name: verdict
+        for name, verdict in verdicts.items()
+        if verdict.routes and not any(route.prefix in carried for route in verdict.routes)
+    }
+    if not silent:
+        return verdicts
+    return verdicts | {name: _unheard(verdict) for name, verdict in silent.items()}
+
+
+def _unheard(verdict: Verdict) -> Verdict:
+    names = ", ".join(sorted({name for route in verdict.routes for name in route.advertisements}))
+    detail = (
+        f"no session of this node carries {', '.join(verdict.prefixes)}: look at spec.peers of BGPAdvertisement "
+        f"{names}, and at the address families of the BGPPeers"
+    )
+    return Verdict(service=verdict.service, addresses=verdict.addresses, reason=Reason.NO_PEER, detail=detail)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Final
 
 from frrsync.core.community import looks_like_alias, parse_community
@@ -102,8 +103,27 @@ def label_value(text: str) -> str:
 
 
 def interface_name(text: str) -> str:
-    """Check the name of an interface or a VRF: it becomes a word of FRR's configuration."""
+    """Check the name of an interface or a VRF: it becomes a word of FRR's configuration.
+
+    An address is refused although the kernel would take it as a name: ``neighbor 192.0.2.1 interface`` is
+    accepted by FRR 8.4 and 10.3, does not work, and cannot be taken back.
+    """
+    if _is_address(text):
+        raise ValueError(f"found the address {text}, the name of an interface such as eth0 is needed")
     return _matched(text, _INTERFACE, MAX_INTERFACE, "letters, digits, '.', '_', '@', ':' and '-'")
+
+
+def vrf_name(text: str) -> str:
+    """Check the name of a VRF; ``default`` is no VRF of its own for FRR, so it stands for none."""
+    return "" if text == "default" else interface_name(text)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def timestamp(text: str) -> str:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from frrsync.core.address import parse_address
-from frrsync.core.grammar import dns_subdomain, duration, interface_name, password
+from frrsync.core.grammar import dns_subdomain, duration, interface_name, password, vrf_name
 from frrsync.core.metallb_kinds import spec_of
 from frrsync.core.model import BGPPeer
 from frrsync.core.selector_fields import read_selectors
@@ -106,7 +106,7 @@ def _read_peer(spec: Fields, meta: Metadata, *, lowest_port: int) -> BGPPeer:
         bfd_profile=spec.parsed("bfdProfile", dns_subdomain, ""),
         enable_graceful_restart=spec.boolean("enableGracefulRestart"),
         ebgp_multi_hop=spec.boolean("ebgpMultiHop"),
-        vrf=spec.parsed("vrf", interface_name, ""),
+        vrf=spec.parsed("vrf", vrf_name, ""),
         dual_stack_address_family=spec.boolean("dualStackAddressFamily"),
     )
     if not spec.report.mistakes:

@@ -16,6 +16,8 @@ _SECRET = re.compile(
       | (?:^|(?<=[\n+-])) [ \t]* (?:enable[ ]+)? password    # terminal lines; only where a line starts
       | \bkey-string                                        # key chains
       | \bmessage-digest-key [ ]+ \d+ [ ]+ md5              # OSPF
+      | \bauthentication [ ]+ key-id [ ]+ \d+ [ ]+ hash-algo [ ]+ \S+ [ ]+ key  # OSPFv3
+      | \bnhrp [ ]+ authentication | \btcp-md5-auth        # NHRP, MSDP
       | \bauthentication-key | \bauthentication [ ]+ string  # OSPF, RIP
       | \b(?:area-|domain-|isis[ ]+) password [ ]+ (?:clear|md5)
     )

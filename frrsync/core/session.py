@@ -1,7 +1,8 @@
 """The BGP sessions of one node: which BGPPeers it has, and the neighbor that each becomes.
 
-Where two peers contradict each other the older one counts and the other is left out, with a reason that
-names both; everything else goes on. What concerns other nodes only is never looked at.
+Where two peers contradict each other, the one that runs counts, else the older one, else the first by name;
+the other is left out with a reason that names both, and everything else goes on. What concerns other nodes
+only is never looked at.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from frrsync.core.frr_config import Neighbor
 from frrsync.core.selector import matches_any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from frrsync.core.model import BGPPeer, Mistake, Node, Secret, Snapshot
 
@@ -49,11 +50,15 @@ class Session:
         return self.peer.dynamic_asn == "internal" or self.peer.peer_asn == own
 
 
-def sessions_of(snapshot: Snapshot, node: Node) -> tuple[list[Session], list[Mistake]]:
-    """Return the sessions that this node should have, oldest peer first, and what is wrong with others."""
+def sessions_of(snapshot: Snapshot, node: Node, accepted: Collection[str] = ()) -> tuple[list[Session], list[Mistake]]:
+    """Return the sessions that this node should have, oldest peer first, and what is wrong with others.
+
+    Peers named in ``accepted`` count as the oldest: manifests carry no time stamps, and a new file must not
+    push out the peers that run.
+    """
     sessions: list[Session] = []
     mistakes: list[Mistake] = []
-    for peer in sorted(snapshot.peers.values(), key=lambda item: age(item.meta)):
+    for peer in sorted(snapshot.peers.values(), key=lambda item: (item.meta.name not in accepted, age(item.meta))):
         if not matches_any(peer.node_selectors, node.meta.labels):
             continue
         try:
@@ -116,18 +121,16 @@ def _check_against(others: list[BGPPeer], peer: BGPPeer) -> None:
         name = other.meta.name
         if _identifier(other) == _identifier(peer):
             where = "spec.interface" if peer.interface else "spec.peerAddress"
-            raise _LeftOutError(
-                where, f"found {_identifier(peer)[0]}, which the older BGPPeer {name} has on this node too"
-            )
+            raise _LeftOutError(where, f"found {_identifier(peer)[0]}, which BGPPeer {name} has on this node already")
         if other.vrf == peer.vrf and other.my_asn != peer.my_asn:
             raise _LeftOutError(
                 "spec.myASN",
-                f"found {peer.my_asn}, allowed is {other.my_asn} as in the older BGPPeer {name}: one ASN a VRF",
+                f"found {peer.my_asn}, allowed is {other.my_asn} as in BGPPeer {name}, which counts: one ASN a VRF",
             )
         if peer.router_id and other.router_id and peer.router_id != other.router_id:
             raise _LeftOutError(
                 "spec.routerID",
-                f"found {peer.router_id}, allowed is {other.router_id} as in the older BGPPeer {name}",
+                f"found {peer.router_id}, allowed is {other.router_id} as in BGPPeer {name}, which counts",
             )
 
 

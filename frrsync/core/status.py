@@ -192,12 +192,9 @@ def problems(status: AgentStatus) -> Iterator[tuple[ProblemCode, str]]:
             yield ProblemCode.SESSION_DOWN, f"{subject} is {session.state or 'unknown to FRR'}{last}"
         elif session.bfd is not None and session.bfd.lower() != "up":
             yield ProblemCode.BFD_DOWN, f"{subject} is up, but its BFD session is {session.bfd}"
-    announced = sum(verdict.announced for verdict in status.services)
-    if announced and not status.sessions:
-        yield (
-            ProblemCode.NO_PEER,
-            f"{announced} Services to announce, but no BGPPeer selects node {status.node}",
-        )
+    unheard = sum(verdict.announced or verdict.reason == "noPeer" for verdict in status.services)
+    if unheard and not status.sessions:
+        yield ProblemCode.NO_PEER, f"{unheard} Services to announce, but no BGPPeer selects node {status.node}"
     for pending in status.pending:
         yield ProblemCode.NO_ADDRESS, f"Service {pending.service} has no address: {pending.message}"
     for file, count in sorted(Counter(mistake.file for mistake in status.mistakes).items()):

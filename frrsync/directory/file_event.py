@@ -13,6 +13,7 @@ from watchdog.events import (
     FileClosedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
+    FileModifiedEvent,
     FileMovedEvent,
     FileSystemEventHandler,
 )
@@ -33,9 +34,10 @@ EVENTS: Final[list[type[FileSystemEvent]]] = [
     FileClosedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
+    FileModifiedEvent,
     FileMovedEvent,
 ]
-"""Events that are asked for; not those of writing, because a file counts once it is closed."""
+"""Events that are asked for; those of writing only put a file off, because it counts once it is closed."""
 
 
 class ChangeLog(Protocol):
@@ -46,6 +48,9 @@ class ChangeLog(Protocol):
 
     def note_later(self, paths: Iterable[Path]) -> None:
         """Have paths looked at in a moment, unless something is heard of them before."""
+
+    def note_writing(self, path: Path) -> None:
+        """Leave a file alone until it is closed."""
 
 
 class FileEvents(FileSystemEventHandler):
@@ -62,7 +67,10 @@ class FileEvents(FileSystemEventHandler):
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Take every kind of event: they differ only in when a path is looked at."""
         source, target = self._path(event.src_path), self._path(event.dest_path)
-        if any(path is not None and self._is_mount(path) for path in (source, target)):
+        if isinstance(event, FileModifiedEvent):
+            if source is not None and self._is_read(source):
+                self._changes.note_writing(source)
+        elif any(path is not None and self._is_mount(path) for path in (source, target)):
             # A mounted ConfigMap: every file is a link through "..data", which is replaced as a whole.
             self._changes.note(everything=True)
         elif event.is_directory:

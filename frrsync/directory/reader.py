@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, replace
+from enum import Enum
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -93,12 +94,14 @@ class FileContent:
     Attributes:
         parts: by the hash of their text, in the order of the file.
         problem: why the file as a whole could not be read, or None.
+        is_blank: there is nothing in it but white space and comments.
 
     """
 
     signature: Signature | None
     parts: Mapping[bytes, Part]
     problem: Mistake | None = None
+    is_blank: bool = False
 
     @property
     def is_broken(self) -> bool:
@@ -137,11 +140,44 @@ def scan(root: Path, counts: Callable[[str], bool] = is_manifest) -> dict[Path, 
             continue
         seen.add((status.st_dev, status.st_ino))
         for entry in found:
-            if entry.is_dir():
+            try:
+                is_folder = entry.is_dir()
+            except OSError:  # a link to where nobody may look, perhaps to a folder
+                result[folder / entry.name] = NO_SIGNATURE
+                continue
+            if is_folder:
                 folders.append(folder / entry.name)
             elif counts(entry.name):
                 result[folder / entry.name] = _signature(entry)
     return result
+
+
+class Presence(Enum):
+    """Whether something has a name in a folder, as far as that can be told."""
+
+    GONE = "gone"
+    THERE = "there"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def of(cls, path: Path) -> Presence:
+        """Look for a path, a link for itself; a folder that may not be looked into is no deletion."""
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return cls.GONE
+        except OSError:
+            return cls.UNKNOWN
+        return cls.THERE
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of what is behind a path, None if that cannot be looked at."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _signature(entry: os.DirEntry[str]) -> Signature:
@@ -172,7 +208,13 @@ def read_file(path: Path, shown: str, known: Mapping[bytes, Part], config_namesp
         if part is None or (part.is_broken and part.line != chunk.line):  # its texts name lines too
             part = _read_chunk(chunk, shown, config_namespace)
         parts[digest] = part.moved(chunk.line, shown)
-    return FileContent(signature=signature, parts=parts)
+    return FileContent(signature=signature, parts=parts, is_blank=_is_blank(text))
+
+
+def _is_blank(text: str) -> bool:
+    """Say whether a text holds no document; an empty list is one, and says that there is nothing."""
+    lines = (line.strip() for line in text.splitlines())
+    return all(not line or line.startswith("#") or line == "---" for line in lines)
 
 
 def _load(path: Path) -> tuple[bytes, Signature]:

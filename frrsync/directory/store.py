@@ -7,11 +7,11 @@ and of two texts for one object the one that was known first counts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from frrsync.core.manifests import DEFAULT_CONFIG_NAMESPACE
 from frrsync.core.model import Mistake, Snapshot
-from frrsync.directory.reader import NO_SIGNATURE, FileContent, place, read_file, scan
+from frrsync.directory.reader import NO_SIGNATURE, FileContent, Presence, identity, place, read_file, scan
 from frrsync.directory.snapshot import SnapshotBuilder
 from frrsync.errors import ConfigError
 
@@ -40,6 +40,9 @@ class DirectoryState:
     ignored_kinds: tuple[str, ...] = ()
     files: int = 0
     version: int = 0
+
+
+_EMPTY: Final = "is empty, what was read before stays in force; delete the file to remove its objects"
 
 
 class _Claim(NamedTuple):
@@ -72,6 +75,7 @@ class ManifestStore:
         self._faulty: set[Path] = set()
         self._ignored: dict[str, int] = {}
         self._root_mistakes: tuple[Mistake, ...] = ()
+        self._identities: dict[Path, tuple[int, int] | None] = {}
         self._builder = SnapshotBuilder()
         self._state = DirectoryState()
 
@@ -97,15 +101,17 @@ class ManifestStore:
     def update(self, paths: Iterable[Path]) -> DirectoryState:
         """Read these files again, whatever they look like; what is gone is forgotten.
 
-        When a root itself is gone, nobody took out its files one by one: they stay.
+        When a root itself is gone or another one, nobody took out its files one by one: they stay.
         """
-        if not all(root.exists() for root in self._roots):
+        now = {root: identity(root) for root in self._roots}
+        if None in now.values() or now != self._identities:
             return self.rescan()
-        for path in sorted(set(paths), key=lambda path: (path.exists(), str(path))):
-            if path.exists() or path.is_symlink():
-                self._read(path)
-            else:
+        found = {path: Presence.of(path) for path in paths}
+        for path in sorted(found, key=lambda path: (found[path] is not Presence.GONE, str(path))):
+            if found[path] is Presence.GONE:
                 self._forget(path)
+            else:
+                self._read(path)
         return self._commit()
 
     def _scan(self) -> tuple[dict[Path, Signature], list[Path]]:
@@ -114,7 +120,7 @@ class ManifestStore:
         missing, mistakes = [], []
         for root in self._roots:
             try:
-                found |= scan(root)
+                found |= self._scan_root(root)
             except OSError as error:
                 missing.append(root)
                 stays = "; what was read before stays in force" if self._files else ""
@@ -123,17 +129,28 @@ class ManifestStore:
         self._root_mistakes = tuple(mistakes)
         return found, missing
 
+    def _scan_root(self, root: Path) -> dict[Path, Signature]:
+        """Return the files of a root; raises OSError if it is not there, or looks like a bare mount point."""
+        now, files = identity(root), scan(root)
+        is_other = self._identities.get(root, now) != now
+        if is_other and not files and any(path.is_relative_to(root) for path in self._files):
+            raise OSError("is another folder than before and empty, perhaps unmounted")
+        self._identities[root] = now
+        return files
+
     def _read(self, path: Path) -> None:
         old = self._files.get(path)
         known = old.content.parts if old else {}
         try:
             content = read_file(path, str(path), known, self._config_namespace)
         except FileNotFoundError:
-            if not path.is_symlink():
+            if Presence.of(path) is Presence.GONE:
                 self._forget(path)
                 return
             problem = Mistake(file=str(path), line=0, message="is a symbolic link to nothing")
             content = FileContent(signature=None, parts={}, problem=problem)
+        if content.is_blank and old is not None and old.claims:  # "helm template > file" empties it first
+            content = replace(content, problem=Mistake(file=str(path), line=0, message=_EMPTY))
         if content.problem is not None and old is not None:
             kept = FileContent(signature=content.signature, parts=known, problem=content.problem)
             claims = {key: claim._replace(is_held=True) for key, claim in old.claims.items()}

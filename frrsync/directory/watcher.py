@@ -42,6 +42,9 @@ SETTLE_SECONDS: Final = 0.05
 STILL_WRITTEN_SECONDS: Final = 1.0
 """A file younger than this may still be written; only the event of its closing makes it count earlier."""
 
+NOT_CLOSED_SECONDS: Final = 60.0
+"""How long after its last write a file that nobody closed is left alone: the event of its closing may be lost."""
+
 MOVE_PAIR_SECONDS: Final = 0.002
 """How long watchdog may wait for the other half of a move; its own half second is most of a change."""
 
@@ -83,6 +86,7 @@ class ManifestWatcher:
         self._paths: set[Path] = set()
         self._everything = False
         self._later: dict[Path, float] = {}
+        self._writing: dict[Path, float] = {}
         self._stopping = False
         self._observer: InotifyObserver | None = None
         self._watched: tuple[int, int] | None = None
@@ -121,7 +125,9 @@ class ManifestWatcher:
     def note(self, paths: Iterable[Path] = (), *, everything: bool = False) -> None:
         """Add to what changed and wake whoever reads it."""
         with self._lock:
-            self._paths.update(paths)
+            for path in paths:
+                self._paths.add(path)
+                self._writing.pop(path, None)
             self._everything |= everything
             for path in self._paths:
                 self._later.pop(path, None)
@@ -134,6 +140,15 @@ class ManifestWatcher:
             for path in paths:
                 self._later[path] = min(at, self._later.get(path, at))
             self._lock.notify_all()
+
+    def note_writing(self, path: Path) -> None:
+        """Leave a file alone until it is closed."""
+        with self._lock:
+            self._writing[path] = time.monotonic() + NOT_CLOSED_SECONDS
+
+    def _is_writing(self, path: Path) -> bool:
+        with self._lock:
+            return self._writing.get(path, 0.0) > time.monotonic()
 
     def _keep(self) -> None:
         """Do what no event does: deletions that stand, a folder that came back, the periodic look."""
@@ -160,7 +175,9 @@ class ManifestWatcher:
 
     def _report(self, paths: list[Path]) -> None:
         """Report what was put off: deletions that stand and files that nobody writes any more."""
-        young = {path: age for path in paths if (age := _age(path)) < STILL_WRITTEN_SECONDS}
+        ages = {path: _age(path) for path in paths}
+        young = {path: age for path, age in ages.items() if age < STILL_WRITTEN_SECONDS}
+        young |= {path: 0.0 for path, age in ages.items() if math.isfinite(age) and self._is_writing(path)}
         for path, age in young.items():
             self.note_later([path], STILL_WRITTEN_SECONDS - age)
         ripe = set(paths).difference(young)
@@ -224,7 +241,7 @@ class ManifestWatcher:
         now, before = self._scan(), self._seen
         young = time.time_ns() - int(STILL_WRITTEN_SECONDS * 1e9)
         changed = {path for path, signature in now.items() if before.get(path) != signature}
-        waiting = {path for path in changed if now[path].modified > young}
+        waiting = {path for path in changed if now[path].modified > young or self._is_writing(path)}
         gone = before.keys() - now.keys()
         self._seen = {path: signature for path, signature in now.items() if path not in waiting}
         if changed - waiting or gone:

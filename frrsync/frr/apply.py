@@ -1,7 +1,8 @@
 """Making the running FRR equal to what is wanted: plan, send, verify, or roll back.
 
 Not equal in the end means going back to what ran before, and an error that says which line or what
-differs. A daemon that goes away in the middle is no reason to go back: it comes back empty.
+differs. A daemon that goes away in the middle is no reason to go back: it comes back empty. Of bfdd and zebra
+what cannot be reached is neither compared nor sent, so that bgpd's part never waits for them.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from frrsync.core.redact import redact
 from frrsync.errors import ApplyError, CommandRefused, FrrUnavailable, VerifyError, VtyError
 from frrsync.frr.diff import make_plan
 from frrsync.frr.plan import Daemon
-from frrsync.frr.scope import managed
+from frrsync.frr.scope import managed, owner, run_by
 from frrsync.frr.tree import difference
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from frrsync.errors import FrrsyncError
     from frrsync.frr.plan import Plan, Reset
     from frrsync.frr.session import Frr
@@ -32,6 +35,7 @@ SMALL_PLAN = 50
 _SHOWN_DIFFERENCES = 5
 _ROLLBACK_ROUNDS = 2
 _RESTARTED = "a daemon of FRR was restarted while the configuration was sent"
+_CAME_OR_WENT = "a daemon of FRR went away or came back while the configuration was sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,8 @@ class Applier:
         self._log = log.get("frr.apply")
         self._running: Tree | None = None
         self._generation = -1
+        self._reachable: Collection[Daemon] = ()
+        self._left_out: list[str] = []
         self._unverified: Tree | None = None
         self.last: ApplyResult | None = None
 
@@ -86,14 +92,16 @@ class Applier:
 
     def plan(self, desired: Tree) -> Plan:
         """Return what an apply would send, without sending it."""
-        return make_plan(self._frr.read(), managed(desired, self._frr.dialect))
+        return make_plan(*self._compared(desired))
 
     def differences(self, desired: Tree) -> tuple[list[Path], list[Path]]:
         """Return the lines that are wanted and do not run, and those that run and are not wanted."""
-        return _differences(self._frr.read(), managed(desired, self._frr.dialect))
+        return _differences(*self._compared(desired))
 
     def apply(self, desired: Tree, trigger: str, *, reread: bool = False) -> ApplyResult:
         """Make FRR run this tree; ``reread`` trusts nothing that was read earlier.
+
+        What belongs to a bfdd or zebra that cannot be reached waits for an apply with ``reread`` that can.
 
         Raises:
             ApplyError: a line was refused.
@@ -107,9 +115,14 @@ class Applier:
             wanted = managed(desired, self._frr.dialect)
             kept = None if reread else self._kept(wanted)
             checkpoint = self._read() if kept is None else kept
-            plan = make_plan(checkpoint, wanted)
+            self._tell_left_out(wanted)
+            reached = run_by(wanted, self._reachable)
+            plan = make_plan(checkpoint, reached)
             if plan:
-                self._execute(plan, checkpoint, wanted, may_defer=kept is not None)
+                may_defer = kept is not None and len(plan.commands) <= SMALL_PLAN
+                self._execute(plan, checkpoint, reached, verify=not may_defer)
+                if may_defer:
+                    self._running, self._unverified = reached, wanted
         except (VtyError, ApplyError) as error:
             self._running = self._unverified = None
             self._report(plan, trigger, started, error)
@@ -125,6 +138,21 @@ class Applier:
             return None
         return self.apply(self._unverified, "verify", reread=True)
 
+    def _compared(self, desired: Tree) -> tuple[Tree, Tree]:
+        """Return what runs and what is wanted, both of the daemons that can be reached."""
+        running = self._frr.read()
+        return running, run_by(managed(desired, self._frr.dialect), self._frr.reachable)
+
+    def _tell_left_out(self, wanted: Tree) -> None:
+        """Log whose part is left out, once for each change."""
+        found = sorted({str(one) for line in wanted if (one := owner(line)) and one not in self._reachable})
+        if found != self._left_out:
+            if found:
+                self._log.warning("frr_daemons_left_out", daemons=found)
+            else:
+                self._log.info("frr_no_daemon_left_out")
+        self._left_out = found
+
     def _kept(self, wanted: Tree) -> Tree | None:
         """Return what is known to run when reading it again would cost more than a change."""
         self._frr.alive()
@@ -135,17 +163,16 @@ class Applier:
     def _read(self) -> Tree:
         self._running = self._frr.read()
         self._generation = self._frr.generation
+        self._reachable = self._frr.reachable
         self._unverified = None
         return self._running
 
-    def _execute(self, plan: Plan, checkpoint: Tree, wanted: Tree, *, may_defer: bool) -> None:
+    def _execute(self, plan: Plan, checkpoint: Tree, wanted: Tree, *, verify: bool) -> None:
         """Send a plan and check what came of it; what went wrong is taken back."""
         try:
             self._frr.send(plan.commands)
-            if may_defer and len(plan.commands) <= SMALL_PLAN:
-                self._running = self._unverified = wanted
-                return
-            self._verify(wanted)
+            if verify:
+                self._verify(wanted)
         except CommandRefused as error:
             self._require_same_daemons(error)
             rolled_back, outcome = self._roll_back(checkpoint)
@@ -163,10 +190,12 @@ class Applier:
 
     def _verify(self, wanted: Tree) -> None:
         """Read back and compare."""
-        before = self._generation
+        generation, reachable = self._generation, self._reachable
         running = self._read()
-        if self._generation != before:
+        if self._generation != generation:
             raise FrrUnavailable(_RESTARTED)
+        if self._reachable != reachable:
+            raise FrrUnavailable(_CAME_OR_WENT)
         if running != wanted:
             raise VerifyError(_summary(running, wanted))
 
@@ -184,19 +213,25 @@ class Applier:
         """
         try:
             for _ in range(_ROLLBACK_ROUNDS):
-                running = self._frr.read()
-                if running == checkpoint:
+                running, before = self._against(checkpoint)
+                if running == before:
                     return True, "rolled back"
-                self._frr.send(make_plan(running, checkpoint).commands)
-            running = self._frr.read()
+                self._frr.send(make_plan(running, before).commands)
+            running, before = self._against(checkpoint)
         except VtyError as error:
             self._log.error("frr_rollback_failed", reason=str(error))
             return False, f"rolling back failed: {error}"
-        if running == checkpoint:
+        if running == before:
             return True, "rolled back"
-        left = _summary(running, checkpoint)
+        left = _summary(running, before)
         self._log.error("frr_rollback_differs", differences=left)
         return False, f"rolling back left a difference: {left}"
+
+    def _against(self, checkpoint: Tree) -> tuple[Tree, Tree]:
+        """Return what runs and a checkpoint, both of the daemons that could be reached then and can be now."""
+        running = self._frr.read()
+        both = frozenset(self._reachable) & frozenset(self._frr.reachable)
+        return run_by(running, both), run_by(checkpoint, both)
 
     def _report(
         self, plan: Plan | None, trigger: str, started: float, error: FrrsyncError | None = None

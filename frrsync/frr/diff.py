@@ -20,6 +20,7 @@ from frrsync.frr.lines import (
     creates_neighbor,
     global_key,
     instance_key,
+    list_value,
     needs_bracket,
     negation,
     neighbor_of,
@@ -74,6 +75,7 @@ class _Planner:
         self._old_maps = RouteMaps.read(running)
         self._new_maps = RouteMaps.read(desired)
         self._temporary: list[str] = []
+        self._leaving: list[Command] = []
         self.commands: list[Command] = []
         self.resets: list[Reset] = []
 
@@ -92,7 +94,7 @@ class _Planner:
         self._send((), *(f"no {line}" for line in gone if line not in replaced))
         self._map_removals()
         self.commands.extend(bfd_commands.removals(self._running, self._desired))
-        self._global_removals()
+        self.commands.extend(self._leaving)
 
     def _send(self, context: tuple[str, ...], *lines: str, daemon: Daemon = Daemon.BGPD) -> None:
         self.commands.extend(Command(daemon, context, line) for line in lines)
@@ -105,15 +107,19 @@ class _Planner:
                 yield line, Daemon.ZEBRA if " nht " in line else Daemon.BGPD
 
     def _global_additions(self) -> None:
-        for line, daemon in self._plain(self._desired):
-            if line not in self._running:
-                self._send((), line, daemon=daemon)
-
-    def _global_removals(self) -> None:
-        added = {global_key(line) for line, _ in self._plain(self._desired) if line not in self._running}
+        """Send what appears; an entry of a list that only changes its number goes before."""
+        appearing = [item for item in self._plain(self._desired) if item[0] not in self._running]
+        values = {list_value(line) for line, _ in appearing} - {""}
+        keys = {global_key(line) for line, _ in appearing}
         for line, daemon in self._plain(self._running):
-            if line not in self._desired and global_key(line) not in added:
-                self._send((), negation(line) if line.startswith("no ") else f"no {line}", daemon=daemon)
+            if line in self._desired:
+                continue
+            if list_value(line) in values:
+                self._send((), f"no {line}", daemon=daemon)
+            elif global_key(line) not in keys:
+                self._leaving.append(Command(daemon, (), negation(line) if line.startswith("no ") else f"no {line}"))
+        for line, daemon in appearing:
+            self._send((), line, daemon=daemon)
 
     # route-maps
 
@@ -235,6 +241,8 @@ class _Planner:
     def _make_temporary(self, way: Steps) -> None:
         """Create the maps that live during the change; those that are already there serve as they are."""
         for name, tag in way.classes.items():
+            if name in self._temporary:
+                continue
             self.commands.extend(map_commands.make_entry(name, "permit", 10, (f"set tag {tag}",)))
             self._temporary.append(name)
         used = {name for pointing, _ in way.moves for name in pointing.values()}

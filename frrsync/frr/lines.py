@@ -95,7 +95,7 @@ _INSTANCE_RESETS_SINCE_10 = frozenset(
 )
 """Instance lines that reset every session on 10.3 and none on 8.4; none of them is ours."""
 
-_LIST_ENTRY = re.compile(r"(.* seq \d+) (permit|deny) ")
+_LIST_ENTRY = re.compile(r"(?P<list>.*) seq (?P<number>\d+) (?P<value>(permit|deny) .*)")
 
 _MAP_KEYS = (
     "description",
@@ -165,8 +165,17 @@ def global_key(line: str) -> str:
     """
     if line.startswith("bgp route-map delay-timer "):
         return "bgp route-map delay-timer"
-    entry = _LIST_ENTRY.match(line)
-    return entry[1] if entry else line
+    entry = _LIST_ENTRY.fullmatch(line)
+    return f"{entry['list']} seq {entry['number']}" if entry else line
+
+
+def list_value(line: str) -> str:
+    """Return what an entry of a list says without its number; an empty text for any other line.
+
+    FRR ignores an entry that the list has already under another number.
+    """
+    entry = _LIST_ENTRY.fullmatch(line)
+    return f"{entry['list']} {entry['value']}" if entry else ""
 
 
 def map_key(line: str) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from frrsync.frr.plan import Daemon
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from frrsync.frr.dialect import Dialect
     from frrsync.frr.tree import Tree
 
@@ -103,6 +105,11 @@ def managed(tree: Tree, dialect: Dialect, only: Daemon | None = None) -> Tree:
         else:
             found[line] = content
     return found
+
+
+def run_by(tree: Tree, runners: Collection[Daemon]) -> Tree:
+    """Return the lines of the top level that one of these daemons runs."""
+    return {line: content for line, content in tree.items() if owner(line) in runners}
 
 
 def unmanaged(tree: Tree) -> tuple[str, ...]:

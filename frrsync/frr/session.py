@@ -3,6 +3,8 @@
 ``SocketFrr`` keeps a connection to each daemon and needs 0.2 ms a line; ``VtyshFrr`` runs vtysh. Both keep
 the connections for noticing a restart: a daemon that ends closes them at once. One thread uses ``read``,
 ``send`` and ``alive``; ``show`` may be called by any thread, it shares nothing.
+
+bgpd is required. bfdd and zebra are not: what they run is left out while they do not answer.
 """
 
 from __future__ import annotations
@@ -14,18 +16,18 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
 
-from frrsync.errors import CommandRefused, VtyError
+from frrsync.core.show_command import show_command
+from frrsync.errors import CommandRefused, ConfigError, FrrUnavailable, VtyError
 from frrsync.frr import scope
 from frrsync.frr.answer import Batch
 from frrsync.frr.dialect import dialect_of
 from frrsync.frr.plan import Daemon
-from frrsync.frr.show import show_allowed
 from frrsync.frr.tree import parse
 from frrsync.frr.vty import PIPELINE_WINDOW, VtySocket
 from frrsync.frr.vtysh import Vtysh
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from frrsync.frr.dialect import Dialect
@@ -36,6 +38,12 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 30.0
 """bgpd answers from its main loop: while it walks a large table nobody gets an answer."""
 
+OTHERS_TIMEOUT_SECONDS = 3.0
+"""bfdd and zebra answer within milliseconds, and a hung one must not hold up what bgpd does."""
+SILENT_TIMEOUT_SECONDS = 0.2
+"""For a daemon that gave no answer the last time: it is asked again with every read."""
+
+_VTYSH_SECONDS = 1.0  # what vtysh may need to start on a busy machine
 _RUNNING_CONFIG = "show running-config"
 _INDEPENDENT = ("network ", "no network ")
 
@@ -43,7 +51,7 @@ _INDEPENDENT = ("network ", "no network ")
 class Frr(Protocol):
     """A running FRR.
 
-    Every call raises FrrUnavailable when FRR is not there, not permitted, hung or too old.
+    Every call raises FrrUnavailable when bgpd is not there, not permitted, hung or too old.
     """
 
     @property
@@ -53,6 +61,10 @@ class Frr(Protocol):
     @property
     def generation(self) -> int:
         """A number that grows whenever a daemon was found restarted."""
+
+    @property
+    def reachable(self) -> Collection[Daemon]:
+        """Return the daemons whose lines the last ``read`` returned; nothing is known about the others."""
 
     def read(self) -> Tree:
         """Return what runs of frrsync's, in the form that compares; the tree must not be changed."""
@@ -102,13 +114,9 @@ class Daemons:
         """Say which daemons hold their connection."""
         return {daemon: one.is_alive() for daemon, one in self._sockets.items()}
 
-    def has_socket(self, daemon: Daemon) -> bool:
-        """Say whether a daemon has ever run here; Debian starts bfdd only where it is asked to."""
-        return self._sockets[daemon].path.exists()
-
-    def show(self, command: str, daemon: Daemon) -> str:
+    def show(self, command: str, daemon: Daemon, timeout: float | None = None) -> str:
         """Ask over a connection of its own, so that any thread may, and a long answer delays nobody."""
-        with VtySocket(self._folder / f"{daemon}.vty", self._timeout) as one:
+        with VtySocket(self._folder / f"{daemon}.vty", timeout or self._timeout) as one:
             return one.show(command)
 
     def close(self) -> None:
@@ -143,7 +151,10 @@ class _RunningFrr(ABC):
     def __init__(self, folder: Path, vtysh: Vtysh, *, timeout: float = TIMEOUT_SECONDS) -> None:
         self._daemons = Daemons(folder, timeout)
         self._vtysh = vtysh
+        self._timeout = timeout
         self._parsed = {daemon: _Parsed() for daemon in Daemon}
+        self._silent: frozenset[Daemon] = frozenset()
+        self._reachable: frozenset[Daemon] = frozenset()
 
     @property
     def dialect(self) -> Dialect:
@@ -155,16 +166,28 @@ class _RunningFrr(ABC):
         """A number that grows whenever a daemon was found restarted."""
         return self._daemons.generation
 
+    @property
+    def reachable(self) -> Collection[Daemon]:
+        """Return the daemons whose lines the last ``read`` returned; nothing is known about the others."""
+        return self._reachable
+
     def read(self) -> Tree:
         """Return what runs of frrsync's, in the form that compares; the tree must not be changed."""
-        self._daemons.alive()
+        alive = self._daemons.alive()
         dialect = self.dialect
-        # a bfdd that never ran configures nothing
-        asked = [one for one in scope.daemons(dialect) if one is not Daemon.BFDD or self._daemons.has_socket(one)]
-        texts = self._running_configs(asked)
+        texts = {Daemon.BGPD: self._running_config(Daemon.BGPD, self._timeout)}
+        silent = set()
+        for daemon in scope.daemons(dialect)[1:]:
+            limit = SILENT_TIMEOUT_SECONDS if daemon in self._silent else OTHERS_TIMEOUT_SECONDS
+            try:
+                if alive[daemon]:
+                    texts[daemon] = self._running_config(daemon, min(limit, self._timeout))
+            except FrrUnavailable:
+                silent.add(daemon)
+        self._silent, self._reachable = frozenset(silent), frozenset(texts)
         found: Tree = {}
-        for daemon in asked:
-            found |= self._parsed[daemon].read(texts[daemon], dialect, daemon)
+        for daemon, text in texts.items():
+            found |= self._parsed[daemon].read(text, dialect, daemon)
         return found
 
     def alive(self) -> Mapping[Daemon, bool]:
@@ -176,8 +199,8 @@ class _RunningFrr(ABC):
         self._daemons.close()
 
     @abstractmethod
-    def _running_configs(self, daemons: Sequence[Daemon]) -> Mapping[Daemon, str]:
-        """Return the running configuration of each of the daemons."""
+    def _running_config(self, daemon: Daemon, timeout: float) -> str:
+        """Return the running configuration of one daemon; FrrUnavailable after so many seconds."""
 
 
 class SocketFrr(_RunningFrr):
@@ -198,13 +221,16 @@ class SocketFrr(_RunningFrr):
 
     def show(self, command: str, daemon: Daemon | None = None) -> str:
         """Return what one show command prints."""
-        _require_show(command)
+        asked = _require_show(command)
         if daemon is None:
-            return self._vtysh.show(command)
-        return self._daemons.show(command, daemon)
+            return self._vtysh.show(asked)
+        return self._daemons.show(asked, daemon)
 
-    def _running_configs(self, daemons: Sequence[Daemon]) -> Mapping[Daemon, str]:
-        return {daemon: self._daemons[daemon].show(_RUNNING_CONFIG) for daemon in daemons}
+    def _running_config(self, daemon: Daemon, timeout: float) -> str:
+        if daemon is Daemon.BGPD:
+            return self._daemons[daemon].show(_RUNNING_CONFIG)
+        # not over the kept connection: one whose answer is late must be closed, and that looks like a restart
+        return self._daemons.show(_RUNNING_CONFIG, daemon, timeout)
 
 
 class VtyshFrr(_RunningFrr):
@@ -217,12 +243,14 @@ class VtyshFrr(_RunningFrr):
 
     def show(self, command: str, daemon: Daemon | None = None) -> str:
         """Return what one show command prints."""
-        _require_show(command)
-        return self._vtysh.show(command, daemon or "")
+        return self._vtysh.show(_require_show(command), daemon or "")
 
-    def _running_configs(self, daemons: Sequence[Daemon]) -> Mapping[Daemon, str]:
-        texts = self._vtysh.running_configs(daemons)
-        return dict(zip(daemons, texts, strict=True))
+    def _running_config(self, daemon: Daemon, timeout: float) -> str:
+        # one run for each: without a name vtysh asks all daemons, and one that hangs stops it
+        text = self._vtysh.show(_RUNNING_CONFIG, daemon, max(timeout, _VTYSH_SECONDS))
+        if "\nfrr version " not in text:  # vtysh prints an empty frame for who does not answer
+            raise FrrUnavailable(f"{daemon} is not running: vtysh gave no running configuration of it")
+        return text
 
 
 def open_frr(settings: Settings, *, timeout: float = TIMEOUT_SECONDS) -> Frr:
@@ -240,6 +268,8 @@ def _batches(commands: Sequence[Command]) -> Iterator[tuple[Daemon, Batch]]:
         yield daemon, Batch(context, tuple(command.line for command in group if command.line))
 
 
-def _require_show(command: str) -> None:
-    if not show_allowed(command):
-        raise VtyError(f"not a single show command: found {command!r}, allowed is 'show ...' without | ; ?")
+def _require_show(command: str) -> str:
+    try:
+        return show_command(command)
+    except ConfigError as error:
+        raise VtyError(f"not a single show command: {error}") from error

@@ -16,9 +16,6 @@ from frrsync.errors import VtyError
 SESSIONS_COMMAND = "show bgp vrf all summary json"
 BFD_COMMAND = "show bfd peers json"
 
-_SHOW = re.compile(r"show( [^\s|;?]+)+")
-"""One command: ``|`` would start a filter of vtysh, ``;`` and line ends another command."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFamily:
@@ -87,11 +84,6 @@ class BfdSession:
     detect_multiplier: int | None
     receive_interval: int | None
     transmit_interval: int | None
-
-
-def show_allowed(command: str) -> bool:
-    """Say whether a text is exactly one ``show ...`` command and nothing that follows it."""
-    return _SHOW.fullmatch(command.strip(" ")) is not None
 
 
 def read_sessions(text: str) -> tuple[Session, ...]:

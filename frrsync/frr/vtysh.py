@@ -36,29 +36,13 @@ class Vtysh:
         namespace = ["-N", frr_namespace] if frr_namespace else []
         self._command = [str(program), "--vty_socket", str(vty_dir), *namespace]
 
-    def show(self, command: str, daemon: str = "") -> str:
+    def show(self, command: str, daemon: str = "", timeout: float | None = None) -> str:
         """Return what a show command prints, of one daemon or merged from all that know it."""
         check_line("vtysh", command)
-        status, output = self._run(daemon, ["-c", command])
+        status, output = self._run(daemon, ["-c", command], timeout=timeout)
         if status != 0:
             raise refused("vtysh", command, status, output.strip())
         return output
-
-    def running_configs(self, daemons: Sequence[str]) -> list[str]:
-        """Return the running configuration of each daemon, all in one run.
-
-        Of a daemon that does not run vtysh prints a frame without a version, and calls that success.
-        """
-        commands = [f"show running-config {daemon}" for daemon in daemons]
-        status, output = self._run("", ["-E", *(part for command in commands for part in ("-c", command))])
-        answers = _answers(commands, output)
-        if status != 0 or len(answers) < len(commands):
-            asked = commands[max(0, len(answers) - 1)]
-            raise refused("vtysh", asked, status, answers[-1][1].strip() if answers else output.strip())
-        for daemon, (_, text) in zip(daemons, answers, strict=True):
-            if "\nfrr version " not in text:
-                raise FrrUnavailable(f"{daemon} is not running: vtysh gave no running configuration of it")
-        return [text for _, text in answers]
 
     def configure(self, batches: Iterable[Batch], daemon: str = "") -> None:
         """Send batches in order, many in one run; stop at the first line that fails.
@@ -110,8 +94,11 @@ class Vtysh:
             raise FrrUnavailable(redact(f"vtysh found a daemon missing: {reason}"))
         raise refused("vtysh", line, status, reason)
 
-    def _run(self, daemon: str, arguments: Sequence[str], typed: str = "") -> tuple[int, str]:
+    def _run(
+        self, daemon: str, arguments: Sequence[str], typed: str = "", timeout: float | None = None
+    ) -> tuple[int, str]:
         """Run vtysh and return its exit code and all that it printed."""
+        seconds = timeout or self.timeout
         named = ["-d", daemon] if daemon else []
         environment = os.environ | {"VTYSH_HISTFILE": os.devnull, "TERM": "dumb", "COLUMNS": "9999"}
         try:
@@ -130,12 +117,12 @@ class Vtysh:
                 f"cannot run vtysh at {self.program}: {error.strerror or error}; name it with --vtysh"
             ) from error
         try:
-            output, _ = process.communicate(typed, timeout=self.timeout)
+            output, _ = process.communicate(typed, timeout=seconds)
         except subprocess.TimeoutExpired as error:
             os.killpg(process.pid, signal.SIGKILL)  # a wrapper's child would keep the pipe open
             process.communicate()
             raise FrrUnavailable(
-                f"vtysh did not end within {self.timeout:g} s: {daemon or 'some daemon of this FRR'} hangs"
+                f"vtysh did not end within {seconds:g} s: {daemon or 'some daemon of this FRR'} hangs"
             ) from error
         if _NO_DAEMON.search(output):
             raise FrrUnavailable(

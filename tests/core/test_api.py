@@ -94,6 +94,9 @@ def test_every_answer_has_the_promised_members_and_no_password(client: AgentClie
         ("show bgp \x00", "printable"),
         ("show " + "x" * 2000, "characters, allowed are"),
         ("sh bgp summary", "starts with 'show'"),
+        ("show version | include FRR", "without"),
+        ("show version; show bgp", "without"),
+        ("show ?", "without"),
     ],
 )
 def test_only_one_show_command_reaches_frr(path: Path, command: str, words: str) -> None:

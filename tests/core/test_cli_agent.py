@@ -238,7 +238,9 @@ def test_vtysh_asks_the_agent_of_the_node(run_dir: Path) -> None:
     assert found["output"] == "answer to show bgp summary"
 
 
-@pytest.mark.parametrize("words", [["configure", "terminal"], ["show"], ["show version\nconfigure terminal"]])
+@pytest.mark.parametrize(
+    "words", [["configure", "terminal"], ["show"], ["show version\nconfigure terminal"], ["show a | b"]]
+)
 def test_vtysh_takes_one_show_command(run_dir: Path, words: list[str]) -> None:
     """It is for looking; whoever wants to change FRR has vtysh."""
     result = ask(run_dir, "vtysh", "--", *words)

@@ -132,6 +132,7 @@ def test_mistakes_between_objects_are_found_once(folder: Path) -> None:
     found = json.loads(frrsync("check", folder, "--output", "json").stdout)
     assert [(mistake["kind"], mistake["field"]) for mistake in found] == [
         ("IPAddressPool", "spec.addresses[0]"),
+        ("BGPPeer", "spec.bfdProfile"),
         ("BGPPeer", "spec.peerAddress"),
     ]
     assert all(mistake["file"] == f"{folder}/overlap.yaml" and mistake["line"] for mistake in found)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +19,6 @@ from frrsync.directory.store import ManifestStore, check_paths
 from frrsync.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from frrsync.core.model import Mistake, Snapshot
     from frrsync.directory.store import DirectoryState
 
@@ -276,6 +278,110 @@ def test_a_vanished_folder_leaves_everything_in_force(tmp_path: Path) -> None:
     state = store.rescan()
     assert not state.mistakes
     assert state.snapshot is first.snapshot
+
+
+@pytest.mark.parametrize("text", ["", " \n\n", "---\n# nothing yet\n"])
+@pytest.mark.parametrize("by_event", [True, False])
+def test_an_emptied_file_keeps_its_objects(tmp_path: Path, text: str, by_event: bool) -> None:
+    """A shell empties the file before the program writes it; the objects go with the file, or by other text."""
+    file = tmp_path / "a.yaml"
+    file.write_text(service("web"))
+    store = ManifestStore([tmp_path])
+    first = store.rescan()
+    file.write_text(text)
+    second = store.update([file]) if by_event else store.rescan()
+    assert second.snapshot is first.snapshot, f"expected nothing withdrawn, found {second.snapshot.services}"
+    expected = f"{file}: is empty, what was read before stays in force; delete the file to remove its objects"
+    assert str(only(second)) == expected, f"expected {expected}, found {only(second)}"
+    assert store.update([file]) is second, "expected the same after another look"
+    file.write_text(service("api"))
+    third = store.update([file])
+    assert [name.name for name in third.snapshot.services] == ["api"]
+    assert not third.mistakes
+    file.write_text(text)
+    store.update([file])
+    file.unlink()
+    last = store.update([file])
+    assert (len(last.snapshot.services), last.mistakes) == (0, ())
+
+
+def test_an_empty_list_and_an_empty_new_file_are_sound(tmp_path: Path) -> None:
+    """A List without items says that there are none; a file that held nothing has nothing to lose."""
+    file = tmp_path / "a.yaml"
+    file.write_text(service("web"))
+    (tmp_path / "b.yaml").write_text("")
+    store = ManifestStore([tmp_path])
+    store.rescan()
+    file.write_text("apiVersion: v1\nkind: List\nitems: []\n")
+    state = store.update([file, tmp_path / "b.yaml"])
+    assert (len(state.snapshot.services), state.mistakes) == (0, ())
+
+
+def test_a_folder_that_may_not_be_looked_into_is_no_deletion(tmp_path: Path) -> None:
+    """Neither below it nor behind a link to it; the agent goes on with what it read, and tells."""
+    program = """
+import os, pathlib, sys
+from frrsync.directory.store import ManifestStore
+folder = pathlib.Path(sys.argv[1])
+os.chdir("/")
+store = ManifestStore([folder / "manifests"])
+store.rescan()
+os.chmod(folder / "manifests" / "sub", 0)
+os.chmod(folder / "elsewhere", 0)
+os.seteuid(65534)
+for look in (
+    lambda: store.update([folder / "manifests" / "sub" / "a.yaml", folder / "manifests" / "link" / "b.yaml"]),
+    store.rescan,
+):
+    state = look()
+    print(sorted(name.name for name in state.snapshot.services), any("denied" in str(m) for m in state.mistakes))
+os.seteuid(0)
+os.chmod(folder / "manifests", 0)
+os.seteuid(65534)
+state = store.update([folder / "manifests" / "c.yaml"])
+print(sorted(name.name for name in state.snapshot.services), any("denied" in str(m) for m in state.mistakes))
+"""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # pytest's own is closed to other users
+        top = Path(name)
+        top.chmod(0o755)
+        (top / "manifests" / "sub").mkdir(parents=True)
+        (top / "elsewhere" / "deep").mkdir(parents=True)
+        (top / "manifests" / "link").symlink_to(top / "elsewhere" / "deep")
+        (top / "manifests" / "sub" / "a.yaml").write_text(service("a"))
+        (top / "elsewhere" / "deep" / "b.yaml").write_text(service("b"))
+        (top / "manifests" / "c.yaml").write_text(service("c"))
+        command = [sys.executable, "-c", program, name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # text of our own
+    expected = ["['a', 'b', 'c'] True"] * 3
+    assert done.stdout.splitlines() == expected, f"expected {expected}, found {done.stdout}{done.stderr}"
+
+
+def test_another_folder_without_files_is_taken_for_an_unmounted_one(tmp_path: Path) -> None:
+    """What is below a mount point is empty; the same folder without its files is a deletion."""
+    folder, below, mounted = tmp_path / "manifests", tmp_path / "below", tmp_path / "mounted"
+    folder.mkdir()
+    below.mkdir()
+    (folder / "a.yaml").write_text(service("web"))
+    store = ManifestStore([folder])
+    first = store.rescan()
+    folder.rename(mounted)
+    below.rename(folder)
+    for state in (store.rescan(), store.update([folder / "a.yaml"]), store.rescan()):
+        assert state.snapshot is first.snapshot, f"expected nothing withdrawn, found {state.snapshot.services}"
+        assert only(state).file == str(folder)
+        assert "perhaps unmounted; what was read before stays in force" in only(state).message, f"found {only(state)}"
+    folder.rename(below)
+    mounted.rename(folder)
+    back = store.rescan()
+    assert (back.snapshot, back.mistakes) == (first.snapshot, ())
+    (folder / "a.yaml").unlink()
+    last = store.rescan()
+    assert (len(last.snapshot.services), last.mistakes) == (0, ())
+    folder.rename(mounted)
+    below.rename(folder)
+    assert not store.rescan().mistakes, "expected that nothing held means nothing kept"
 
 
 def test_slices_are_found_by_their_service(tmp_path: Path) -> None:

@@ -259,6 +259,36 @@ def test_what_no_event_tells_is_found_by_looking(folder: Path, tmp_path: Path) -
         noticed.watcher.stop()
 
 
+def test_a_file_that_is_still_open_is_left_alone_by_the_look(folder: Path) -> None:
+    """``helm template > file`` empties it at once and writes seconds later."""
+    file = folder / "a.yaml"
+    file.write_text("a: 1")
+    os.utime(file, (1, 1))
+    noticed = Noticed(folder, rescan_seconds=0.2)
+    noticed.watcher.start()
+    try:
+        with file.open("w") as writer:
+            noticed.silent(watcher_module.STILL_WRITTEN_SECONDS + 0.8)
+            writer.write("a: 2")
+        assert noticed.path(file).paths == {file}
+    finally:
+        noticed.watcher.stop()
+
+
+def test_a_file_whose_closing_nobody_tells_is_found_in_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event may be lost; a file is not left alone for ever."""
+    monkeypatch.setattr(watcher_module, "NOT_CLOSED_SECONDS", 2.0)
+    file = folder / "a.yaml"
+    file.write_text("a: 1")
+    noticed = Noticed(folder, rescan_seconds=0.2)
+    noticed.watcher.start()
+    try:
+        with file.open("w"):
+            assert noticed.path(file).paths == {file}
+    finally:
+        noticed.watcher.stop()
+
+
 def test_without_watches_the_folder_is_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that has no watches left says so, and changes arrive all the same."""
 

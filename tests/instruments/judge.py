@@ -1,45 +1,20 @@
 """Judge what a BGP listener saw against what it should have seen, UPDATE by UPDATE.
 
 Changes take a moment to arrive, and several may be under way at once. So an UPDATE is right when *some*
-state explains it that the node may really have been in: what was settled, plus any subset of the changes
-that were made since. What no such state explains is a finding.
+state explains it that the node may really have been in (``world``). What no such state explains is a finding.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-from instruments import model
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable
 
-    from instruments.documents import Document, Key
     from instruments.observe import Event
     from instruments.route import Route, Table, Tables
-
-READING_TIME = 0.5
-"""Seconds that the node may take to notice a change that cannot be seen on the wire."""
-MANY_CHANGES = 11
-"""With more changes under way than this, their subsets are too many to look at."""
-
-
-@dataclass(slots=True)
-class Change:
-    """One change of the manifests; None is a removal.
-
-    Attributes:
-        time: just before it was written.
-        allocations: addresses that the change gives to Services or takes from them.
-
-    """
-
-    time: float
-    documents: Mapping[Key, Document | None]
-    allocations: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
+    from instruments.world import Change, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,100 +75,6 @@ def compare(actual: Tables, expected: Tables, time: float) -> list[Finding]:
                 text = f"expected {want[prefix]}; found {have[prefix]}"
                 findings.append(Finding("differs", peer, prefix, time, text))
     return findings
-
-
-class World:
-    """The states that the node may be in: settled documents, and changes that may have arrived."""
-
-    def __init__(self, node: str, documents: Mapping[Key, Document], allocations: model.Allocations) -> None:
-        self._node = node
-        self._documents = dict(documents)
-        self._allocations = dict(allocations)
-        self._open: list[Change] = []
-        self._cache: dict[frozenset[int], Tables] = {}
-
-    def change(self, change: Change) -> None:
-        """Let a change be under way."""
-        self._open.append(change)
-
-    def latest(self) -> Tables:
-        """Return what should be seen when every change has arrived."""
-        return self._tables(range(len(self._open)))
-
-    def settle(self, time: float) -> None:
-        """Take the changes as arrived, except those that are young and that nobody could see arrive."""
-        stay: list[Change] = []
-        before = self._tables(())
-        for index, change in enumerate(self._open):
-            after = self._tables(range(index + 1))
-            if after == before and time - change.time < READING_TIME:
-                stay.append(change)
-            else:  # who has read this version of a document has no older one any more
-                stay = [older for older in stay if not older.documents.keys() & change.documents.keys()]
-            before = after
-        arrived = [change for change in self._open if change not in stay]
-        self._documents, self._allocations = self._state(arrived)
-        self._open = stay
-        self._cache.clear()
-
-    def routes(self, peer: str, prefix: str) -> Iterator[Route | None]:
-        """Yield what a peer may have for a prefix, in every possible state, the likely ones first.
-
-        With very many changes under way (a daemon was away) only the orderly states are looked at.
-        """
-        for count in range(len(self._open), -1, -1):
-            yield self._tables(range(count)).get(peer, {}).get(prefix)
-        owners = self._owners(prefix)
-        relevant = [change for change in self._open if any(self._is_about(key, owners) for key in change.documents)]
-        if len(relevant) > MANY_CHANGES:
-            return
-        for count in range(len(relevant) + 1):
-            for subset in itertools.combinations(relevant, count):
-                documents, allocations = self._state(subset)
-                documents = {key: found for key, found in documents.items() if self._is_about(key, owners)}
-                yield model.expected(documents, allocations, self._node).get(peer, {}).get(prefix)
-
-    def _owners(self, prefix: str) -> set[str]:
-        """Return the Services that may have, or have had, an address in the prefix."""
-        network = ipaddress.ip_network(prefix)
-        every = [self._allocations, *(change.allocations for change in self._open)]
-        return {
-            owner
-            for allocations in every
-            for owner, addresses in allocations.items()
-            if any(ipaddress.ip_address(address) in network for address in addresses or ())
-        }
-
-    def _is_about(self, key: Key, owners: set[str]) -> bool:
-        """Say whether a document may decide about a prefix of these Services."""
-        kind, namespace, name = key
-        if kind == "EndpointSlice":
-            versions = [self._documents.get(key), *(change.documents.get(key) for change in self._open)]
-            labels = next(version["metadata"]["labels"] for version in versions if version is not None)
-            name = labels["kubernetes.io/service-name"]
-        return kind not in {"Service", "EndpointSlice"} or f"{namespace}/{name}" in owners
-
-    def _tables(self, subset: Iterable[int]) -> Tables:
-        chosen = frozenset(subset)
-        if chosen not in self._cache:
-            documents, allocations = self._state([self._open[index] for index in sorted(chosen)])
-            self._cache[chosen] = model.expected(documents, allocations, self._node)
-        return self._cache[chosen]
-
-    def _state(self, changes: Iterable[Change]) -> tuple[dict[Key, Document], dict[str, Sequence[str]]]:
-        documents, allocations = dict(self._documents), dict(self._allocations)
-        for change in changes:
-            _merge(documents, change.documents)
-            _merge(allocations, change.allocations)
-        return documents, allocations
-
-
-def _merge(target: dict[Any, Any], updates: Mapping[Any, Any]) -> None:
-    for key, value in updates.items():
-        if value is None:
-            target.pop(key, None)
-        else:
-            target[key] = value
 
 
 class Judge:

@@ -24,6 +24,7 @@ Allocations = Mapping[str, Sequence[str]]
 """``namespace/name`` of a Service to its addresses."""
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+SERVICE_LABEL = "kubernetes.io/service-name"
 WELL_KNOWN = {
     "graceful-shutdown": "65535:0",
     "accept-own": "65535:1",
@@ -111,7 +112,7 @@ def _belongs(found: Document, service: Document) -> bool:
     """Say whether an EndpointSlice is one of this Service."""
     if found["metadata"]["namespace"] != service["metadata"]["namespace"]:
         return False
-    return bool(found["metadata"]["labels"].get("kubernetes.io/service-name") == service["metadata"]["name"])
+    return bool(found["metadata"]["labels"].get(SERVICE_LABEL) == service["metadata"]["name"])
 
 
 def _endpoints_allow(node: str, service: Document, slices: list[Document]) -> bool:
@@ -131,12 +132,13 @@ def _endpoints_allow(node: str, service: Document, slices: list[Document]) -> bo
 def _pool_of(documents: Documents, addresses: Sequence[str]) -> Document | None:
     """Return the one pool that holds all the addresses."""
     for pool in _of_kind(documents, "IPAddressPool"):
-        if all(_in_pool(address, pool) for address in addresses):
+        if all(in_pool(address, pool) for address in addresses):
             return pool
     return None
 
 
-def _in_pool(address: str, pool: Document) -> bool:
+def in_pool(address: str, pool: Document) -> bool:
+    """Say whether an address is one of a pool."""
     wanted = ipaddress.ip_address(address)
     for entry in pool["spec"]["addresses"]:
         if "-" in entry:

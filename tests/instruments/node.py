@@ -108,12 +108,12 @@ class NodeUnderTest:
 
     # --- the agent
 
-    def start_agent(self) -> None:
-        """Start the program; it is not waited for."""
+    def start_agent(self, vty_dir: Path | None = None) -> None:
+        """Start the program, with other sockets than FRR's own if they are named; it is not waited for."""
         command = [
             sys.executable, "-m", "frrsync", "run", "--node", NAME,
             "--manifests", str(self.folder.path), "--state-dir", str(self.state), "--run-dir", str(self.run),
-            "--vty-dir", str(self.frr.run_dir), "--vtysh", str(self.frr.vtysh_path),
+            "--vty-dir", str(vty_dir or self.frr.run_dir), "--vtysh", str(self.frr.vtysh_path),
             "--apply-with", self.apply_with, *self._options,
         ]  # fmt: skip
         with (self._path / "agent.log").open("ab") as log:

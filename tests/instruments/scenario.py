@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from instruments import judge
 from instruments.documents import key_of
+from instruments.world import Change, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ class Scenario:
         self._allocations_file = allocations
         self._listener = listener
         self.allocations: dict[str, Sequence[str]] = {}
-        self.judge = judge.Judge(judge.World(node, folder.documents, {}))
+        self.judge = judge.Judge(World(node, folder.documents, {}))
 
     @property
     def verdict(self) -> judge.Verdict:
@@ -64,7 +65,7 @@ class Scenario:
         self, documents: Mapping[Key, Document | None], allocations: Mapping[str, Sequence[str] | None]
     ) -> None:
         self.read()
-        self.judge.change(judge.Change(time.monotonic(), documents, allocations))
+        self.judge.change(Change(time.monotonic(), documents, allocations))
 
     def _promised(self, document: Document) -> dict[str, Sequence[str] | None]:
         """Return the addresses that a Service asks for itself; the allocator has no choice then."""
@@ -85,7 +86,7 @@ class Scenario:
         self.wait(complete, timeout, lambda: f"no address for {sorted(wanted - self.recorded().keys())}")
         news = {owner: found for owner, found in self.recorded().items() if self.allocations.get(owner) != found}
         self.allocations.update(news)
-        self.judge.change(judge.Change(time.monotonic(), {}, news))
+        self.judge.change(Change(time.monotonic(), {}, news))
 
     def recorded(self) -> dict[str, list[str]]:
         """Return the addresses of the allocation record."""

@@ -8,9 +8,10 @@ import pytest
 
 from instruments import documents
 from instruments.documents import key_of
-from instruments.judge import Change, Judge, World
+from instruments.judge import Judge
 from instruments.observe import Event
 from instruments.route import Route
+from instruments.world import Change, World
 
 if TYPE_CHECKING:
     from instruments.documents import Document

@@ -9,10 +9,11 @@ import pytest
 
 from frrsync.lab.frr import FrrInstance
 from frrsync.lab.rootfs import installation
-from instruments.judge import Judge, World, compare
+from instruments.judge import Judge, compare
 from instruments.network import NODE_IPV4, Cable
 from instruments.observe import ListenerProcess, SpeakerConfig
 from instruments.route import Route
+from instruments.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

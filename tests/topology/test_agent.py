@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from instruments import documents
-from instruments.node import NAME
+from instruments.documents import key_of
+from instruments.node import ASN, NAME
 from instruments.running import configure, differences, running_tree
 from topology.agent_program import AgentBench, here, web
 
@@ -256,3 +257,29 @@ def test_what_frr_took_last_survives_restarts_while_something_is_refused(bench: 
         program = bench.start("--templates", str(tmp_path))
         bench.wait(lambda: "applyFailed" in program.problems(), "the refused line in the status")
         bench.assert_quiet(QUIET_SECONDS, "announcements to stay")
+
+
+def test_a_peer_that_frr_refuses_is_left_out_and_everything_else_goes_on(bench: AgentBench, tmp_path: Path) -> None:
+    """Its line is refused once, it is named as a mistake, routes still come and go, and mended it is used."""
+    (tmp_path / "neighbor.j2").write_text(
+        '{% extends "frrsync/neighbor.j2" %}\n{% block neighbor_extra %}\n{% if neighbor.description == "bad" %}\n'
+        " neighbor {{ neighbor.peer }} wibble 7\n{% endif %}\n{% endblock %}\n",
+        encoding="utf-8",
+    )
+    program = bench.ready("--templates", str(tmp_path))
+    bad = documents.peer("bad", "192.0.2.66", my_asn=ASN, peer_asn=64999)
+    with bench.untouched():
+        bench.folder.put(bad)
+        bench.wait(lambda: "mistakes" in program.problems(), "the refused peer among the mistakes")
+        mistakes = [mistake["message"] for mistake in program.status()["mistakes"]]
+        assert len(mistakes) == 1, f"expected one mistake, found {mistakes}"
+        assert "wibble 7" in mistakes[0], f"expected the refused line, found {mistakes}"
+        bench.folder.remove(key_of(web(3)))
+        bench.wait_announced(1, 2)
+        bench.folder.put(here(4), web(4))
+        bench.wait_announced(1, 2, 4)
+        assert "192.0.2.66" not in bench.node.frr.vtysh("show running-config")
+    found = len(program.events("apply_failed"))
+    assert found == 1, f"expected the peer to be tried once, found {found}: {program.text()}"
+    bench.folder.remove(key_of(bad))
+    bench.wait(lambda: program.status()["ok"], "status ok")

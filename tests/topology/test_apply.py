@@ -13,7 +13,7 @@ from frrsync.frr.apply import FULL_VERIFY_LINES, Applier
 from topology.bare_frr import IPV4, PASSWORD, ROUTER, BareFrr, changed, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from frrsync.frr.dialect import Dialect
     from frrsync.frr.plan import Command, Daemon
@@ -42,6 +42,11 @@ class Interrupted:
     def generation(self) -> int:
         """Return that of the FRR."""
         return self._frr.generation
+
+    @property
+    def reachable(self) -> Collection[Daemon]:
+        """Return those of the FRR."""
+        return self._frr.reachable
 
     def read(self) -> Tree:
         """Read from the FRR."""
@@ -230,6 +235,70 @@ def test_bgpd_killed_half_way_is_unavailable(frr: BareFrr, apply_with: str) -> N
         applier.apply(sample(), "half again")
     frr.start(load=False)
     Applier(frr.open(apply_with)).apply(sample(), "whole")
+
+
+def without_fast() -> Tree:
+    """Return the sample with another BFD profile and one more network."""
+    wanted = changed(ROUTER, IPV4, add=f"network 198.51.100.9/32 route-map {CLASS}")
+    wanted["bfd"] = {"profile slow": {"transmit-interval 900": {}}}
+    return wanted
+
+
+@pytest.mark.parametrize("daemon", ["bfdd", "zebra"])
+def test_without_an_optional_daemon_networks_change_and_its_part_waits(
+    frr: BareFrr, apply_with: str, daemon: str
+) -> None:
+    """BGP never waits for bfdd or zebra; what they run is brought when they are back."""
+    applier = Applier(frr.open(apply_with))
+    applier.apply(sample(), "first")
+    frr.kill(daemon)
+    wanted = without_fast()
+    try:
+        applied = applier.apply(wanted, "away", reread=True)
+        assert (applied.changed, applied.verified) == (True, True)
+        assert f"network 198.51.100.9/32 route-map {CLASS}" in frr.open().read()[ROUTER][IPV4]
+        assert applier.apply(wanted, "again", reread=True).commands == 0
+        with pytest.raises(ApplyError, match="Unknown command") as caught:
+            applier.apply(changed(ROUTER, add="neighbor 192.0.2.1 nonsense"), "bad", reread=True)
+        assert caught.value.rolled_back, f"expected to be rolled back, found {caught.value}"
+    finally:
+        frr.start(load=False)
+    applier.apply(wanted, "back", reread=True)
+    assert applier.differences(wanted) == ([], [])
+    assert "profile slow" in frr.open().read()["bfd"]
+
+
+def test_without_bfdd_a_neighbor_may_have_a_profile(frr: BareFrr, apply_with: str) -> None:
+    """The first load is complete but for the profile itself."""
+    frr.kill("bfdd")
+    applier = Applier(frr.open(apply_with))
+    try:
+        applier.apply(sample(), "first")
+        assert "neighbor 192.0.2.1 bfd profile fast" in frr.open().read()[ROUTER]
+    finally:
+        frr.start(load=False)
+    assert applier.apply(sample(), "back", reread=True).commands == 2
+    assert applier.differences(sample()) == ([], [])
+
+
+def test_a_hung_bfdd_holds_up_one_apply_for_seconds_and_others_hardly(frr: BareFrr, apply_with: str) -> None:
+    """Its socket takes connections all the while; when it goes on, nothing counts as restarted."""
+    session = frr.open(apply_with)
+    applier = Applier(session)
+    applier.apply(sample(), "first")
+    generation = session.generation
+    frr.signal("bfdd", signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        assert applier.apply(without_fast(), "hung", reread=True).verified
+        first = time.monotonic()
+        assert applier.apply(changed(ROUTER, add="timers bgp 10 30"), "still", reread=True).verified
+        assert (first - started < 8, time.monotonic() - first < 5) == (True, True)
+    finally:
+        frr.signal("bfdd", signal.SIGCONT)
+    applier.apply(without_fast(), "back", reread=True)
+    assert applier.differences(without_fast()) == ([], [])
+    assert session.generation == generation
 
 
 def test_a_hung_bgpd_is_unavailable_and_then_well_again(frr: BareFrr, apply_with: str) -> None:

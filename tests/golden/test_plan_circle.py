@@ -1,0 +1,155 @@
+"""Plans on a real FRR, in circles: no line is refused, and after every step FRR runs what is wanted."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from golden.plan_edits import EDITED, EDITS
+from golden.plan_frr import PlanFrr
+from golden.plan_steps import STEPS
+from golden.test_golden_frr import CASES, decide
+from golden.test_render_roundtrip import PLAIN, config, router
+from instruments.configurations import configurations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from frrsync.core.frr_config import FrrConfig
+    from frrsync.frr.tree import Tree
+    from frrsync.lab.rootfs import FrrVersion
+
+pytestmark = pytest.mark.frr
+
+ROUTER = "router bgp 64512"
+
+
+@pytest.fixture(scope="module")
+def shared_frr(frr_version: FrrVersion) -> Iterator[PlanFrr]:
+    """Provide one FRR for all tests here."""
+    with PlanFrr(frr_version) as frr:
+        yield frr
+
+
+@pytest.fixture
+def frr(shared_frr: PlanFrr, request: pytest.FixtureRequest) -> Iterator[PlanFrr]:
+    """Provide the FRR as the last test left it; after a failure it begins anew."""
+    failed = request.session.testsfailed
+    yield shared_frr
+    if request.session.testsfailed > failed:
+        shared_frr.empty()
+
+
+@pytest.fixture(scope="module")
+def decided() -> dict[str, FrrConfig]:
+    """Return the decision of every golden case."""
+    return {case: decide(case).config for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_from_a_golden_case_to_any_other_and_back(case: str, frr: PlanFrr, decided: dict[str, FrrConfig]) -> None:
+    """Each pair once there and once back; from nothing at first."""
+    frr.lead_to(decided[case])
+    for other in CASES[CASES.index(case) + 1 :]:
+        frr.lead_to(decided[other])
+        frr.lead_to(decided[case])
+
+
+@pytest.mark.parametrize(("first", "second"), [("dual-stack", "vrf"), ("unnumbered", "communities"), ("bfd", "ibgp")])
+def test_vtysh_leads_there_and_back_as_well(
+    first: str, second: str, frr: PlanFrr, decided: dict[str, FrrConfig]
+) -> None:
+    """The same lines through vtysh, which finds the daemon of each itself."""
+    for case in (first, second, first):
+        frr.lead_to(decided[case], way="vtysh")
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_field_comes_changes_and_goes(name: str, frr: PlanFrr) -> None:
+    """Without it, with it, changed, without it: each step is taken back by the next."""
+    for step in STEPS[name]:
+        frr.lead_to(step)
+
+
+def test_any_configuration_leads_to_any_other_and_back(frr: PlanFrr) -> None:
+    """Whatever two snapshots a node may see one after the other."""
+
+    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(configurations(), configurations())
+    def lead(first: FrrConfig, second: FrrConfig) -> None:
+        for wanted in (first, second, first):
+            frr.lead_to(wanted)
+
+    lead()
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_what_somebody_changed_by_hand_is_put_right(name: str, frr: PlanFrr) -> None:
+    """An edit behind our back is seen, and taken back without a difference."""
+    frr.lead_to(EDITED)
+    frr.edit(*EDITS[name])
+    assert frr.drift(EDITED), f"expected a difference after {EDITS[name]}, found none"
+    frr.lead_to(EDITED)
+
+
+def _lists(*entries: str) -> tuple[str, ...]:
+    """Return a list of each kind with entries of a number, an action and a digit."""
+    found: list[str] = []
+    for number, action, digit in (entry.split(" ") for entry in entries):
+        found += (
+            f"ip prefix-list x seq {number} {action} 192.0.{digit}.0/24 le 32",
+            f"ipv6 prefix-list x seq {number} {action} 2001:db8:{digit}::/48",
+            f"bgp community-list standard x seq {number} {action} 1:{digit}",
+            f"bgp large-community-list standard x seq {number} {action} 1:1:{digit}",
+            f"bgp extcommunity-list standard x seq {number} {action} rt 1:{digit}",
+            f"bgp as-path access-list x seq {number} {action} ^{digit} 2$",
+        )
+    return tuple(found)
+
+
+GROUP = ("neighbor PG peer-group", "neighbor PG remote-as 65000")
+OPERATORS: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
+    "entries of lists change their content": (
+        (_lists("5 permit 1", "10 permit 2", "15 permit 3"), ()),
+        (_lists("5 deny 4", "10 permit 2", "15 permit 5"), ()),
+    ),
+    "entries of lists change their number": (
+        (_lists("5 permit 1", "10 permit 2", "15 permit 3"), ()),
+        (_lists("5 permit 2", "10 permit 3"), ()),
+        (_lists("5 permit 9", "10 permit 2", "15 permit 3"), ()),
+        (_lists("7 permit 2"), ()),
+    ),
+    "a peer-group with a range": (
+        (
+            (),
+            ("neighbor PG peer-group", "neighbor PG remote-as 65000", "bgp listen range 192.0.2.128/25 peer-group PG"),
+        ),
+        ((), (*GROUP, "neighbor 192.0.2.9 peer-group PG")),
+        ((), ("neighbor 192.0.2.9 remote-as 65000",)),
+    ),
+    "values that FRR wants whole": (
+        ((), ("coalesce-time 500", "neighbor 192.0.2.1 timers delayopen 5", "neighbor 192.0.2.1 shutdown message a b")),
+        ((), ("coalesce-time 700", "neighbor 192.0.2.1 timers delayopen 6", "neighbor 192.0.2.1 shutdown")),
+    ),
+}
+"""Lines of operators' templates in steps: of the top level, and of the instance."""
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_lines_of_an_operators_templates_come_change_and_go(name: str, frr: PlanFrr) -> None:
+    """What we do not render ourselves is planned by the same rules."""
+    base = frr.tree(config(router(PLAIN)))
+    frr.lead_to(base)
+    for above, inside in OPERATORS[name]:
+        frr.lead_to(_with(base, above, inside))
+    frr.lead_to(base)
+
+
+def _with(base: Tree, above: tuple[str, ...], inside: tuple[str, ...]) -> Tree:
+    tree = deepcopy(base)
+    tree.update({line: {} for line in above})
+    tree[ROUTER].update({line: {} for line in inside})
+    return tree
