@@ -106,16 +106,16 @@ class Observer:
     def _observe(self) -> Observation:
         now = time()
         try:
-            version = ".".join(map(str, self._frr.dialect.version))
+            dialect = self._frr.dialect
             sessions = read_sessions(self._frr.show(SESSIONS_COMMAND, Daemon.BGPD))
         except VtyError as error:
             self._note_answering(frozenset())
             return Observation(at=now, frr=FrrState(reachable=False, error=str(error)))
-        frr = FrrState(reachable=True, version=version)
+        frr = FrrState(reachable=True, version=".".join(map(str, dialect.version)))
         answering = {Daemon.BGPD}
         complaints: list[str] = []
         bfd: tuple[BfdSession, ...] = ()
-        for daemon in scope.daemons(self._frr.dialect)[1:]:
+        for daemon in scope.daemons(dialect)[1:]:
             try:
                 if daemon is Daemon.BFDD:
                     bfd = read_bfd_sessions(self._others.show(BFD_COMMAND, daemon))

@@ -27,8 +27,6 @@ PAUSE_SECONDS = 0.12
 CHANGES = 12
 
 POOL = documents.pool("alpha", "203.0.113.0/24", labels={"tier": "a"})
-GOLD = [{"matchLabels": {"class": "gold"}}]
-NONE = [{"matchLabels": {"class": "none"}}]
 
 
 @pytest.fixture(scope="module", params=["sockets"])
@@ -49,30 +47,59 @@ def slow(scenario: Scenario, node: NodeUnderTest, tmp_path: Path) -> Iterator[Sc
     node.start_agent()
 
 
-def gold(peers: list[str], community: str, selectors: list[Document]) -> Document:
-    """Return the advertisement of the golden Services."""
-    return documents.advertisement("gold", peers=peers, communities=[community], serviceSelectors=selectors)
+def picking(name: str, peers: list[str], community: str, **labels: str) -> Document:
+    """Return an advertisement for the Services with these labels; none of them picks every Service."""
+    selectors = [{"matchLabels": labels}] if labels else []
+    return documents.advertisement(name, peers=peers, communities=[community], serviceSelectors=selectors)
+
+
+def services(**labels: dict[str, str]) -> list[Document]:
+    """Return Services with these labels, each with an endpoint and an address of its own."""
+    found = [POOL]
+    for number, (name, own) in enumerate(labels.items()):
+        asked = {"metallb.io/loadBalancerIPs": f"203.0.113.{number}"}
+        found.append(documents.endpoint_slice(name, [documents.endpoint(NAME, "10.244.0.1")]))
+        found.append(documents.service(name, labels=own, annotations=asked))
+    return found
 
 
 def test_services_change_their_class(slow: Scenario) -> None:
     """Prefixes move between advertisements whose peers and communities change at the same time."""
-    basic = documents.advertisement("basic", communities=["64512:2"])
-    found = [POOL, basic, gold(["tor1", "inner"], "64512:1", GOLD)]
-    for number in range(1, 5):
-        asked = {"metallb.io/loadBalancerIPs": f"203.0.113.{number}"}
-        labels = {"class": "gold"} if number % 2 else {}
-        found.append(documents.endpoint_slice(f"w{number}", [documents.endpoint(NAME, "10.244.0.1")]))
-        found.append(documents.service(f"w{number}", labels=labels, annotations=asked))
-    slow.apply(*found)
+    basic = picking("basic", list(PEERS), "64512:2")
+    first = picking("gold", ["tor1", "inner"], "64512:1", metal="gold")
+    slow.apply(basic, first, *services(a={"metal": "gold"}, b={}, c={"metal": "gold"}, d={}))
     slow.settle(40)
     for step in (
-        gold(["tor1", "inner"], "64512:1", NONE),
-        gold(["tor1", "inner"], "64512:1", GOLD),
-        gold(["tor2"], "64512:3", NONE),
-        gold(["tor2", "tor1"], "64512:3", GOLD),
-        gold(["tor1"], "64512:4", [*GOLD, {"matchExpressions": [{"key": "class", "operator": "DoesNotExist"}]}]),
-        documents.advertisement("basic", communities=["64512:5"], peers=["tor2", "inner"]),
+        picking("gold", ["tor1", "inner"], "64512:1", metal="none"),
+        first,
+        picking("gold", ["tor2"], "64512:3", metal="none"),
+        picking("gold", ["tor2", "tor1"], "64512:3", metal="gold"),
+        picking("gold", ["tor1"], "64512:4"),
+        picking("basic", ["tor2", "inner"], "64512:5"),
         basic,
+    ):
+        slow.apply(step)
+        slow.settle(40)
+
+
+def test_a_service_leaves_a_class_that_changes_its_meaning(slow: Scenario) -> None:
+    """One edit gives an advertisement another community and fewer Services: those that leave never see the new one."""
+    both = {"metal": "gold", "zone": "x"}
+    alone = {"metal": "iron", "zone": "x"}
+    slow.apply(
+        picking("basic", ["tor1", "tor2"], "64512:2", metal="gold"),
+        picking("gold", ["tor1"], "64512:1", metal="gold"),
+        picking("iron", ["tor1", "inner"], "64512:6", metal="iron"),
+        *services(a={"metal": "gold"}, b=both, c={"metal": "iron"}, d=alone),
+    )
+    slow.settle(40)
+    for step in (
+        picking("gold", ["tor1"], "64512:3", **both),
+        picking("iron", ["tor1", "inner"], "64512:7", **alone),
+        picking("gold", ["tor1", "tor2"], "64512:4", metal="gold"),
+        picking("iron", ["tor2", "inner"], "64512:8", metal="iron"),
+        picking("gold", ["inner"], "64512:5", **both),
+        picking("iron", ["inner"], "64512:9", **alone),
     ):
         slow.apply(step)
         slow.settle(40)

@@ -137,7 +137,7 @@ def test_a_dead_bgpd_is_no_empty_configuration(frr: BareFrr) -> None:
     session = frr.open("vtysh")
     session.read()
     frr.kill("bgpd")
-    with pytest.raises(FrrUnavailable, match="bgpd is not running|reached no bgpd"):
+    with pytest.raises(FrrUnavailable, match=r"bgpd is not running|reached no bgpd"):
         session.read()
     frr.start()
     assert ROUTER not in session.read()
