@@ -176,8 +176,20 @@ def test_the_output_can_come_from_the_environment_and_the_settings_file(run_dir:
 
 def test_status_watches_until_it_is_interrupted(run_dir: Path) -> None:
     """Ctrl-C is the expected end: no traceback, and the exit code of what was seen last."""
+    # A shell starts what runs in the background with SIGINT ignored, and the tests may run there.
     process = subprocess.Popen(
-        [sys.executable, "-m", "frrsync", "status", "--watch", "0.1", "--output", "json"],
+        [
+            "env",
+            "--default-signal=INT",
+            sys.executable,
+            "-m",
+            "frrsync",
+            "status",
+            "--watch",
+            "0.1",
+            "--output",
+            "json",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
