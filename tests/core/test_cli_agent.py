@@ -179,7 +179,7 @@ def test_status_watches_until_it_is_interrupted(run_dir: Path) -> None:
     # A shell starts what runs in the background with SIGINT ignored, and the tests may run there.
     process = subprocess.Popen(
         [
-            "env",
+            "/usr/bin/env",
             "--default-signal=INT",
             sys.executable,
             "-m",
