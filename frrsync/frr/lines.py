@@ -202,8 +202,12 @@ def creates_neighbor(line: str) -> bool:
 
 
 def resets_session(line: str) -> bool:
-    """Say whether adding, changing or taking back this ``neighbor X ...`` line costs the session."""
-    return needs_bracket(line) or bool(_begins_with(_NEIGHBOR_RESETS, _behind_neighbor(line)))
+    """Say whether adding, changing or taking back this ``neighbor X ...`` line costs the session.
+
+    BFD that goes costs it only where the peer runs BFD as well: an FRR there takes our AdminDown for a failure.
+    """
+    ends_bfd = line.startswith("no ") and _behind_neighbor(line) == "bfd"
+    return ends_bfd or needs_bracket(line) or bool(_begins_with(_NEIGHBOR_RESETS, _behind_neighbor(line)))
 
 
 def needs_bracket(line: str) -> bool:

@@ -38,32 +38,44 @@ def remove(name: str) -> Command:
 
 
 def _mend(name: str, old: Entries, new: Entries) -> Iterator[Command]:
-    """Yield what makes an existing map right, entry by entry."""
+    """Yield what makes an existing map right, entry by entry.
+
+    The map itself must stay: bgpd 8.4 writes into freed memory when a ``network`` or a neighbor changes its
+    map within a second after that map was taken back in use.
+    """
+    numbers = {number for number, _ in (*old, *new)}
+    spare = next(number for number in range(65535, 0, -1) if number not in numbers)
+    holds = any(_must_go(old, number, content) for (number, _), content in new.items())
+    if holds:
+        yield from make_entry(name, "deny", spare, ())
     for (number, action), content in new.items():
         if old.get((number, action)) != content:
-            before = next(((there, lines) for (other, there), lines in old.items() if other == number), None)
-            yield from _mend_entry(name, number, action, content, before)
+            yield from _mend_entry(name, number, action, content, old)
     kept = {number for number, _ in new}
     for number, action in old:
         if number not in kept:
             yield Command(Daemon.BGPD, (), f"no route-map {name} {action} {number}")
+    if holds:
+        yield Command(Daemon.BGPD, (), f"no route-map {name} deny {spare}")
 
 
-def _mend_entry(
-    name: str, number: int, action: str, content: Entry, before: tuple[str, Entry] | None
-) -> Iterator[Command]:
-    """Yield what makes one entry right.
-
-    It denies until all of its lines stand: a permit without its match lets everything through. What no line
-    of ours overwrites goes with the whole entry: FRR has no ``no`` for some lines, and another for each version.
-    """
-    present: Entry = ()
-    if before is not None:
-        there, present = before
-        keys = {map_key(line) for line in content}
-        if any(map_key(line) not in keys for line in present):
-            yield Command(Daemon.BGPD, (), f"no route-map {name} {there} {number}")
-            present = ()
+def _mend_entry(name: str, number: int, action: str, content: Entry, old: Entries) -> Iterator[Command]:
+    """Yield what makes one entry right; it denies until all lines stand, a permit without match permits all."""
+    there = next((action for other, action in old if other == number), "")
+    present = old.get((number, there), ())
+    if _must_go(old, number, content):
+        yield Command(Daemon.BGPD, (), f"no route-map {name} {there} {number}")
+        present = ()
     yield from make_entry(name, "deny", number, (line for line in content if line not in present))
     if action == "permit":
         yield from make_entry(name, "permit", number, ())
+
+
+def _must_go(old: Entries, number: int, content: Entry) -> bool:
+    """Say whether an entry has lines that none of ours overwrites.
+
+    They go with the whole entry: for some FRR has no ``no``, for others one that differs between versions.
+    """
+    keys = {map_key(line) for line in content}
+    present = (line for (other, _), lines in old.items() if other == number for line in lines)
+    return any(map_key(line) not in keys for line in present)

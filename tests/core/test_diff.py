@@ -64,7 +64,7 @@ def _assert_leads_to(before: Tree, after: Tree, version: str = "8.4") -> None:
     assert found == expected, f"{version}: expected sessions lost {expected}, found {found}; plan: {plan}"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(steady_trees, steady_trees)
 def test_no_prefix_leaks_or_breaks_off_between_any_two_lines_and_the_way_back_works(before: Tree, after: Tree) -> None:
     """With the same neighbors, every single line keeps each neighbor at what it saw or will see."""

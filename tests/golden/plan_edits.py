@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 EDITED: FrrConfig = config(router(UNNUMBERED, PLAIN, EVERYTHING, IPV6, families=("ipv4", "ipv6")))
 """What is wanted all the time."""
 
+MAPS = ("frrsync-out-0123456789", "frrsync-in", "frrsync-class-f0000001")
+"""The maps that it uses."""
+
 _ROUTER = "router bgp 64512"
 _IPV4 = "address-family ipv4 unicast"
 _OUT = "route-map frrsync-out-0123456789"
@@ -66,10 +69,7 @@ _LISTS = (
     "bgp as-path access-list foo seq 5 permit ^1 2$", "bgp extcommunity-list standard foo seq 5 permit rt 1:1",
     "no bgp route-map delay-timer", "bgp route-map delay-timer 9",
 )  # fmt: skip
-_WHOLE = (
-    f"no {_OUT} permit 1", f"no {_OUT} deny 65535", "no route-map frrsync-out-0123456789", "no route-map frrsync-in",
-    "no route-map frrsync-class-f0000001", f"no {_ROUTER}",
-)  # fmt: skip
+_WHOLE = (f"no {_OUT} permit 1", f"no {_OUT} deny 65535", f"no {_ROUTER}")
 _PROFILE = (
     "detect-multiplier 77", "no echo-mode", "no passive-mode", "shutdown", "minimum-ttl 5", "transmit-interval 77",
     "receive-interval 77", "echo transmit-interval 77", "echo receive-interval disabled",

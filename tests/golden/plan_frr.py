@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Self
 
 from frrsync.frr.apply import Applier
+from frrsync.frr.plan import Daemon
 from frrsync.frr.render import Renderer
-from frrsync.frr.tree import difference
 from instruments.network import ip
-from topology.bare_frr import BareFrr
+from topology.bare_frr import BareFrr, wait_until
 
 if TYPE_CHECKING:
     from frrsync.core.frr_config import FrrConfig
@@ -58,8 +59,18 @@ class PlanFrr(BareFrr):
         missing, unexpected = self._appliers["sockets"].differences(self.tree(config))
         return " / ".join(" ".join(path) for path in (*missing, *unexpected))
 
+    def wait_for_maps(self) -> None:
+        """Return when bgpd has seen every change of a route-map; until then 8.4 may use what is freed."""
+
+        def is_processed() -> bool:
+            maps = json.loads(self._ways["sockets"].show("show route-map json", Daemon.BGPD))
+            found = maps.get("bgp", maps.get("BGP", maps))
+            assert found, f"expected route-maps, found {maps}"
+            return not any(item["processedChange"] for item in found.values())  # FRR means "to be processed"
+
+        wait_until(is_processed, "bgpd to have seen the changed route-maps")
+
     def empty(self) -> None:
         """Begin anew with empty daemons, after whatever a test did to them."""
-        if difference(self._ways["sockets"].read(), {}):
-            self.restart("bgpd")
-            self.restart("bfdd")
+        for daemon in ("bgpd", "bfdd"):
+            self.restart(daemon)

@@ -51,9 +51,7 @@ class Step:
 class Churn:
     """Draws changes for one node; keeps its own picture of what there is.
 
-    Attributes:
-        services: the number of Services that additions and removals swing around.
-
+    The number of Services swings around ``services``.
     """
 
     def __init__(self, seed: int, node: str, peers: tuple[str, ...], *, services: int = 30) -> None:
@@ -288,7 +286,6 @@ def _asked(service: Document) -> list[str]:
 
 
 def _in_conflict(one: Document, other: Document) -> bool:
-    """Say whether two advertisements could clash at any pool, whatever Services there are."""
     return any(
         model.covers_pool(one["spec"], pool)
         and model.covers_pool(other["spec"], pool)

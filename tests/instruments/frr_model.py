@@ -121,6 +121,8 @@ class FrrModel:
         is_removal = line.startswith("no ")
         if setting in {"", "shutdown", "activate"}:
             return 0 if is_removal and setting == "shutdown" else 1
+        if setting == "bfd":
+            return 1 if is_removal else 0  # of a peer that runs BFD as well
         if setting == "graceful-restart":
             return 0 if self.version == "8.4" else 1
         if setting.startswith("port"):

@@ -153,19 +153,16 @@ def test_what_comes_and_goes_in_a_young_session_is_withdrawn(crashing: Scenario,
 
     FRR 8.4 never withdraws what a lone member of an update group was sent within the coalesce time.
     """
-    crashing.judge.outage(*PEERS)
-    node.frr.restart("bgpd", load=False)
-    crashing.wait(lambda: len(node.listener.up) < len(PEERS), 10, lambda: "the sessions never ended")
-    crashing.wait(lambda: len(node.listener.up) == len(PEERS), 15, node.agent_log)
-    crashing.judge.recovered()
     attributes = documents.advertisement("young", localPref=250, ipAddressPools=["beacon"])
-    found = [
-        attributes if document["metadata"]["name"] == "beacon" and document["kind"] == attributes["kind"] else document
-        for document in BEACON
-    ]
+    found = [attributes if document["kind"] == attributes["kind"] else document for document in BEACON]
+    seen = node.listener.tables["inner"]
+    crashing.judge.outage(*PEERS)
     for _ in range(3):
+        node.frr.restart("bgpd", load=False)
+        crashing.wait(lambda: "inner" not in node.listener.up, 10, lambda: "the session never ended")
+        crashing.wait(lambda: "inner" in node.listener.up, 15, node.agent_log)
         crashing.apply(*found)
-        crashing.settle()
+        crashing.wait(lambda: bool(seen), 15, node.agent_log)
         crashing.apply(remove=[key_of(document) for document in found])
         crashing.settle()
 
