@@ -130,6 +130,31 @@ def _router(*lines: str) -> Tree:
             ["neighbor 192.0.2.1 password two"],
         ),
         (
+            ("neighbor 192.0.2.1 local-as 64998 no-prepend replace-as",),
+            ("neighbor 192.0.2.1 local-as 64999 no-prepend replace-as",),
+            [
+                "neighbor 192.0.2.1 shutdown",
+                "neighbor 192.0.2.1 local-as 64999 no-prepend replace-as",
+                "no neighbor 192.0.2.1 shutdown",
+            ],
+        ),
+        (
+            ("neighbor 192.0.2.1 timers delayopen 5", "neighbor 192.0.2.1 prefix-list a out"),
+            ("neighbor 192.0.2.1 prefix-list b out",),
+            ["no neighbor 192.0.2.1 timers delayopen", "neighbor 192.0.2.1 prefix-list b out"],
+        ),
+        (("coalesce-time 500", "read-quanta 5"), ("coalesce-time 600",), ["no read-quanta 5", "coalesce-time 600"]),
+        (
+            ("neighbor eth0 interface v6only remote-as external",),
+            ("neighbor eth0 interface remote-as external",),
+            [
+                "no neighbor eth0",
+                "neighbor eth0 interface remote-as external",
+                "neighbor eth0 shutdown",
+                "no neighbor eth0 shutdown",
+            ],
+        ),
+        (
             ("neighbor 192.0.2.1 password one",),
             ("neighbor 192.0.2.1 password two", "neighbor 192.0.2.1 update-source 192.0.2.9"),
             [
@@ -146,3 +171,40 @@ def test_a_changed_setting_of_a_neighbor_is_sent_in_the_form_that_frr_takes(
 ) -> None:
     """Overwritten where FRR overwrites, taken back in the short form, one bracket around two resets."""
     assert [command.line for command in make_plan(_router(*have), _router(*want)).commands] == expected
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "expected"),
+    [
+        ("seq 5 permit 192.0.2.0/24", "seq 5 deny 192.0.2.0/24", ["seq 5 deny 192.0.2.0/24"]),
+        (
+            "seq 5 permit 192.0.2.0/24",
+            "seq 7 permit 192.0.2.0/24",
+            ["no seq 5 permit 192.0.2.0/24", "seq 7 permit 192.0.2.0/24"],
+        ),
+        (
+            "seq 5 permit 192.0.2.0/24",
+            "seq 7 deny 192.0.2.0/24",
+            ["seq 7 deny 192.0.2.0/24", "no seq 5 permit 192.0.2.0/24"],
+        ),
+    ],
+)
+def test_an_entry_of_a_list_is_overwritten_moved_or_replaced(have: str, want: str, expected: list[str]) -> None:
+    """FRR knows an entry by its number and ignores one whose content is there under another."""
+    name = "ip prefix-list x "
+    found = [command.line.replace(name, "") for command in make_plan({name + have: {}}, {name + want: {}}).commands]
+    assert found == expected
+
+
+def test_a_map_is_mended_closed_and_never_deleted_while_it_is_in_use() -> None:
+    """A foreign match goes with its entry, another entry holds the map meanwhile, and nothing is let through."""
+    plan = make_plan(
+        parse("route-map x permit 10\n match metric 3\n set tag 1"), parse("route-map x permit 10\n set tag 2")
+    )
+    assert [(*command.context, command.line) for command in plan.commands] == [
+        ("route-map x deny 65535", ""),
+        ("no route-map x permit 10",),
+        ("route-map x deny 10", "set tag 2"),
+        ("route-map x permit 10", ""),
+        ("no route-map x deny 65535",),
+    ]

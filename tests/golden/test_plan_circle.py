@@ -144,8 +144,8 @@ OPERATORS: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
         ((), ("neighbor 192.0.2.9 remote-as 65000",)),
     ),
     "values that FRR wants whole": (
-        ((), ("coalesce-time 500", "neighbor 192.0.2.1 timers delayopen 5", "neighbor 192.0.2.1 shutdown message a b")),
-        ((), ("coalesce-time 700", "neighbor 192.0.2.1 timers delayopen 6", "neighbor 192.0.2.1 shutdown")),
+        ((), ("write-quanta 5", "neighbor 192.0.2.1 timers delayopen 5", "neighbor 192.0.2.1 shutdown message a b")),
+        ((), ("write-quanta 6", "neighbor 192.0.2.1 timers delayopen 6", "neighbor 192.0.2.1 shutdown")),
     ),
 }
 """Lines of operators' templates in steps: of the top level, and of the instance."""
