@@ -203,5 +203,6 @@ class SessionPair:
             if number in before:
                 count = now.dropped - before[number].dropped
                 if count or abs(now.since - before[number].since) > _CLOCK_STEP:
-                    lost[number] = count
+                    # Both ends dial anew at once: FRR may drop one of two connections that meet (RFC 4271, 6.8).
+                    lost[number] = 1 if count == 2 else count
         return lost
