@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ApplyWith = Literal["sockets", "vtysh"]
+OnStop = Literal["keep", "withdraw", "graceful"]
+FrrMode = Literal["owned", "shared"]
 
 
 def _state_home() -> Path:
@@ -82,8 +84,47 @@ class Settings:
         metadata=_help("Compare with what FRR runs at least this often.", minimum=1, maximum=3600),
     )
     observe: bool = field(default=False, metadata=_help("Decide, render and compare, but send nothing to FRR."))
-    withdraw_on_exit: bool = field(
-        default=False, metadata=_help("Withdraw every announcement on a clean stop; otherwise they stay.")
+    on_stop: OnStop = field(
+        default="keep",
+        metadata=_help(
+            "At a clean stop keep every announcement, withdraw all, or withdraw all after a graceful drain.",
+            choices=("keep", "withdraw", "graceful"),
+        ),
+    )
+    drain_time: float = field(
+        default=10.0,
+        metadata=_help(
+            "How long a graceful drain announces everything as the last choice before it withdraws.",
+            minimum=0,
+            maximum=3600,
+        ),
+    )
+    frr_mode: FrrMode = field(
+        default="owned",
+        metadata=_help(
+            "Own the BGP configuration of this FRR, or share an FRR that an operator runs.",
+            choices=("owned", "shared"),
+        ),
+    )
+    allow_neighbor: str = field(
+        default="",
+        metadata=_help("Neighbors of a shared FRR, separated by commas, that may see our prefixes unfiltered."),
+    )
+    guard_percent: int = field(
+        default=50,
+        metadata=_help(
+            "Hold back vanished objects that would take more than this share of the prefixes; 100: never hold.",
+            minimum=1,
+            maximum=100,
+        ),
+    )
+    guard_minimum: int = field(
+        default=10,
+        metadata=_help("Do so only on nodes that announce at least this many prefixes.", minimum=1, maximum=1_000_000),
+    )
+    guard_time: float = field(
+        default=300.0,
+        metadata=_help("Let go what is held back after this time, if it is still wanted.", minimum=0, maximum=86400),
     )
     log_level: str = field(
         default="info",

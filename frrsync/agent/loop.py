@@ -1,8 +1,8 @@
 """The reconcile thread: it owns everything that changes, and every cause takes the same path.
 
-A changed manifest, another address, a restarted FRR, the periodic check and a retry all end in ``_round``:
-read what is known, decide, render, apply, publish. What fails is reported and tried again with growing
-pauses; meanwhile the last good configuration stays, also in an FRR that was restarted.
+A changed manifest, another address, a restarted FRR, an order, the periodic check and a retry all end in
+``_round``: read what is known, decide, render, apply, publish. What fails is reported and tried again with
+growing pauses; meanwhile the last good configuration stays, also in an FRR that was restarted.
 """
 
 from __future__ import annotations
@@ -12,31 +12,27 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from frrsync import log
-from frrsync.agent.quarantine import Quarantine
+from frrsync.agent.decisions import Decisions
+from frrsync.agent.delivery import Delivery
 from frrsync.agent.rendering import Rendering
-from frrsync.agent.report import MistakeLog, Reconciled, failed, observed, succeeded
-from frrsync.core.decide import NodeDecider, NodeOptions
+from frrsync.agent.report import MistakeLog, Reconciled
+from frrsync.core.node_facts import NOTHING_KNOWN
 from frrsync.core.redact import redact
 from frrsync.core.status import ApplyResult
 from frrsync.errors import ApplyError, FrrsyncError, FrrUnavailable
-from frrsync.frr.apply import Applier
-from frrsync.frr.conf_file import write_conf
-from frrsync.frr.lines import neighbor_of
-from frrsync.frr.session import open_frr
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from threading import Event
 
     from frrsync.agent.inputs import Inputs, Known
+    from frrsync.agent.orders import OrderBook
     from frrsync.agent.wake import Wake
-    from frrsync.core.allocation import Allocation
     from frrsync.core.decide import Decision
-    from frrsync.core.model import NamespacedName, Snapshot
+    from frrsync.core.model import Snapshot
+    from frrsync.core.node_facts import NodeFacts
     from frrsync.core.status import LastApply
     from frrsync.frr.dialect import Dialect
     from frrsync.frr.render import RenderedConfig
-    from frrsync.frr.tree import Tree
     from frrsync.settings import Settings
 
 VERIFY_AFTER_SECONDS = 1.0
@@ -51,7 +47,7 @@ may show neighbors a change that is then taken back."""
 MOST_SUSPICIONS = 3
 """How often in one round peers are left out because FRR refused what came of them."""
 
-_DOUBT = frozenset({"frr", "start", "templates"})
+_DOUBT = frozenset({"frr", "start", "templates", "order"})
 _WELL = frozenset({ApplyResult.APPLIED, ApplyResult.UNCHANGED})
 
 
@@ -64,35 +60,21 @@ class Loop:
 
     """
 
-    def __init__(self, settings: Settings, inputs: Inputs, wake: Wake) -> None:
+    def __init__(self, settings: Settings, inputs: Inputs, wake: Wake, orders: OrderBook) -> None:
         self._settings = settings
         self._inputs = inputs
         self._wake = wake
+        self._orders = orders
         self._log = log.get("agent")
-        self._frr = open_frr(settings)
-        self._applier = Applier(self._frr)
-        self._decider = NodeDecider(
-            NodeOptions(
-                node=settings.node,
-                load_balancer_class=settings.load_balancer_class,
-                ignore_exclude_label=settings.ignore_exclude_label,
-                maximum_paths=settings.maximum_paths,
-            )
-        )
+        self._delivery = Delivery(settings)
+        self._decisions = Decisions(settings)
         self._rendering = Rendering(settings.templates)
         self._mistakes = MistakeLog()
-        self._quarantine = Quarantine()
-        self._decided: tuple[Snapshot, Mapping[NamespacedName, Allocation], Decision] | None = None
         self._good: tuple[Snapshot, RenderedConfig] | None = None  # what FRR took last
-        self._applied: Tree | None = None
-        self._refused: Tree | None = None
-        self._refused_at = 0.0
-        self._has_failed = False
         self._told_problem = ""
         self._pause = 0.0
         self._retry_at: float | None = None
         self._check_at = monotonic() + settings.check_interval
-        self._written: str | None = None
         self.reconciled = Reconciled()
         self.alive_at = monotonic()
 
@@ -108,9 +90,9 @@ class Loop:
             # arrives meanwhile is done together, and FRR and the machine get their share.
             if causes and monotonic() - started < 2 * busy and not stop.is_set():
                 causes |= self._rest(min(busy, LONGEST_SETTLE_SECONDS), stop)
-        if self._settings.withdraw_on_exit:
+        if self._settings.on_stop != "keep":
             self._withdraw()
-        self._frr.close()
+        self._delivery.close()
 
     def _safe_round(self, causes: frozenset[str]) -> None:
         """Do one round; a defect of ours is logged and tried again, it never ends the agent."""
@@ -130,8 +112,11 @@ class Loop:
         times = [self._check_at]
         if self._retry_at is not None:
             times.append(self._retry_at)
-        if self._applier.is_verification_pending:
+        if self._delivery.is_verification_pending:
             times.append(monotonic() + VERIFY_AFTER_SECONDS)
+        paused_until = self._orders.current.paused_until
+        if paused_until is not None and paused_until > time():
+            times.append(monotonic() + paused_until - time())
         return min(times)
 
     def _round(self, causes: frozenset[str]) -> None:
@@ -145,9 +130,9 @@ class Loop:
             known = self._inputs.read()
             problem = known.waiting_for
             if "frr" in causes:
-                self._quarantine.release()
+                self._decisions.release()
             if not problem:
-                decision = self._decide(known)
+                decision = self._decisions.decide(known, self._facts())
                 rendered = self._rendering.render(decision.config, self._dialect())
                 problem = self._rendering.problem or known.trouble
         except FrrsyncError as error:
@@ -158,6 +143,10 @@ class Loop:
             self._bring(rendered, causes, due)
         self._plan_retry(is_due="retry" in due)
         self._tell_problem()
+
+    def _facts(self) -> NodeFacts:
+        """Return what is true of this node now and stands in no manifest."""
+        return NOTHING_KNOWN
 
     def _due(self) -> frozenset[str]:
         """Return what the clock asks for, and wind it up again whatever becomes of this round."""
@@ -172,7 +161,7 @@ class Loop:
 
     def _plan_retry(self, *, is_due: bool) -> None:
         """Try again after a pause that grows, as long as something is wrong."""
-        if not self._has_failed and not self.reconciled.problem:
+        if not self._delivery.has_failed and not self.reconciled.problem:
             self._pause, self._retry_at = 0.0, None
         elif is_due or self._retry_at is None:
             self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2 or FIRST_PAUSE_SECONDS)
@@ -187,21 +176,10 @@ class Loop:
             self._log.info("no_longer_blocked")
         self._told_problem = problem
 
-    def _decide(self, known: Known) -> Decision:
-        snapshot = self._quarantine.filtered(known.snapshot)
-        if self._decided is not None:
-            before, allocated, decision = self._decided
-            if before is snapshot and allocated is known.allocated:
-                return decision
-        decision = self._decider.decide(snapshot, known.allocated)
-        decision = replace(decision, mistakes=(*decision.mistakes, *self._quarantine.mistakes))
-        self._decided = (snapshot, known.allocated, decision)
-        return decision
-
     def _dialect(self) -> Dialect:
         """Return how the FRR that runs now writes its configuration; while none runs, how the last one did."""
         try:
-            return self._frr.dialect
+            return self._delivery.dialect
         except FrrUnavailable:
             if self._rendering.dialect is None:
                 raise
@@ -218,56 +196,39 @@ class Loop:
     def _bring(self, rendered: RenderedConfig, causes: frozenset[str], due: frozenset[str]) -> None:
         """Apply if there is a reason to: another configuration, a doubt about FRR, a due retry."""
         doubt = bool(causes & _DOUBT or due)
-        quiet = not causes and self._applier.is_verification_pending
-        if not doubt and rendered.tree is self._refused:
+        quiet = not causes and self._delivery.is_verification_pending
+        refused = self._delivery.refused
+        if not doubt and rendered.tree is refused:
             return
-        if not doubt and self._refused is not None and monotonic() < self._refused_at + REFUSED_PAUSE_SECONDS:
-            self._retry_at = self._refused_at + REFUSED_PAUSE_SECONDS
+        if not doubt and refused is not None and monotonic() < self._delivery.refused_at + REFUSED_PAUSE_SECONDS:
+            self._retry_at = self._delivery.refused_at + REFUSED_PAUSE_SECONDS
             return
-        if rendered.tree is self._applied and not doubt and not quiet:
+        if rendered.tree is self._delivery.applied and not doubt and not quiet:
             return
         trigger = ",".join(sorted(causes or due)) or "verify"
         error = self._apply(rendered, trigger, reread=doubt or quiet)
         if isinstance(error, ApplyError) and not self._go_on_without_suspects(error):
             self._fall_back(redact(str(error)))
 
+    @property
+    def _may_send(self) -> bool:
+        return not self._settings.observe and not self._orders.current.is_paused(time())
+
     def _apply(self, rendered: RenderedConfig, trigger: str, *, reread: bool) -> FrrsyncError | None:
         """Apply and report; returns what went wrong."""
-        started, at = monotonic(), time()
-        try:
-            if self._settings.observe:
-                done = observed(self._applier.plan(rendered.tree), trigger, at, monotonic() - started)
-            else:
-                done = succeeded(self._applier.apply(rendered.tree, trigger, reread=reread), at)
-        except FrrsyncError as error:
-            result = None if isinstance(error, FrrUnavailable) else self._applier.last
-            self._report(failed(result, error, trigger, at, monotonic() - started))
-            self._applied, self._has_failed = None, True
-            if isinstance(error, ApplyError):
-                self._refused, self._refused_at = rendered.tree, monotonic()
-            return error
+        may_send = self._may_send
+        done, error = self._delivery.apply(rendered, trigger, reread=reread, send=may_send)
         self._report(done)
-        self._applied, self._refused, self._has_failed = rendered.tree, None, False
-        if not self._settings.observe:
+        if error is None and may_send:
             self._keep(rendered)
-        return None
+        return error
 
     def _keep(self, rendered: RenderedConfig) -> None:
         """Remember what FRR took, and keep the file that it starts with equal to it."""
         self._rendering.accept()
         if self.reconciled.known is not None:
-            self._good = (self._quarantine.filtered(self.reconciled.known.snapshot), rendered)
-        self._write(rendered)
-
-    def _write(self, rendered: RenderedConfig) -> None:
-        if self._settings.frr_conf is None or rendered.text == self._written:
-            return
-        try:
-            write_conf(self._settings.frr_conf, rendered.text)
-        except OSError as error:
-            self._log.error("cannot_write_file", file=str(self._settings.frr_conf), error=str(error))
-            return
-        self._written = rendered.text
+            self._good = (self._decisions.effective(self.reconciled.known.snapshot), rendered)
+        self._delivery.write(rendered)
 
     def _go_on_without_suspects(self, error: FrrsyncError) -> bool:
         """Leave out the peers that FRR seems to refuse, and say whether it takes the rest."""
@@ -275,11 +236,11 @@ class Loop:
         if known is None or self._rendering.has_other_templates:
             return False
         taken = self._good[0] if self._good else None
-        running = self._running_neighbors() if taken is None else frozenset[str]()
+        running = self._delivery.running_neighbors() if taken is None else frozenset[str]()
         for _ in range(MOST_SUSPICIONS):
-            if not self._quarantine.hold(known.snapshot, taken, redact(str(error)), running):
+            if not self._decisions.suspect(known, taken, redact(str(error)), running):
                 return False
-            decision = self._decide(known)
+            decision = self._decisions.decide(known, self._facts())
             rendered = self._rendering.render(decision.config, self._dialect())
             self._publish(known, decision, rendered, known.trouble)
             again = self._apply(rendered, "fallback", reread=True)
@@ -288,27 +249,18 @@ class Loop:
             error = again
         return False
 
-    def _running_neighbors(self) -> frozenset[str]:
-        lines = [
-            line for context, content in self._frr.read().items() if context.startswith("router ") for line in content
-        ]
-        return frozenset(map(neighbor_of, lines)) - {""}
-
     def _fall_back(self, reason: str) -> None:
         """Have FRR run what it took last, also when it has been restarted since."""
         if self._good is None:
             return
-        rendered = self._good[1]
+        decision = self.reconciled.decision
         try:
-            decision = self.reconciled.decision
             if decision is not None and self._rendering.reject(reason):
                 rendered = self._rendering.render(decision.config, self._dialect())
                 self._publish(self.reconciled.known, decision, rendered, reason)
-                self._applier.apply(rendered.tree, "fallback", reread=True)
-                self._applied, self._refused, self._has_failed = rendered.tree, None, False
-                self._keep(rendered)
-            elif rendered.tree != self._refused:
-                self._applier.apply(rendered.tree, "fallback", reread=True)
+                self._apply(rendered, "fallback", reread=True)
+            elif self._good[1].tree != self._delivery.refused and self._may_send:
+                self._delivery.restore(self._good[1])
         except FrrsyncError as error:
             self._log.error("fallback_failed", error=redact(str(error)))
 
@@ -327,14 +279,18 @@ class Loop:
 
     def _withdraw(self) -> None:
         """Withdraw everything at a clean stop, when the operator asked for that; sessions stay up."""
-        if self._good is None:
+        known = self.reconciled.known
+        if self._good is None or known is None:
             return
         try:
-            decision = self._decider.decide(self._good[0], {})
+            decision = self._decisions.decide(replace(known, snapshot=self._good[0], allocated={}), self._facts())
             rendered = self._rendering.render(decision.config, self._dialect())
-            self._applier.apply(rendered.tree, "exit", reread=True)
-            self._write(rendered)
         except FrrsyncError as error:
             self._log.error("withdraw_failed", error=redact(str(error)))
-        else:
-            self._log.info("withdrawn")
+            return
+        _, problem = self._delivery.apply(rendered, "exit", reread=True)
+        if problem is not None:
+            self._log.error("withdraw_failed", error=redact(str(problem)))
+            return
+        self._delivery.write(rendered)
+        self._log.info("withdrawn")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from frrsync.agent.inputs import open_inputs
 from frrsync.agent.loop import Loop
 from frrsync.agent.observer import Observer
+from frrsync.agent.orders import OrderBook
 from frrsync.agent.report import sources
 from frrsync.agent.wake import Wake
 from frrsync.api.server import Server
@@ -27,10 +28,13 @@ def run(settings: Settings, *, allocate: bool, stop: Event) -> None:
     """
     started_at = time()
     wake = Wake()
+    orders = OrderBook(settings.state_dir / f"orders-{settings.node}.json", wake)
     with open_inputs(settings, wake, allocate=allocate) as inputs:
         observer = Observer(settings, wake)
-        loop = Loop(settings, inputs, wake)
-        api = sources(settings, started_at, lambda: loop.reconciled, lambda: observer.latest, lambda: loop.alive_at)
+        loop = Loop(settings, inputs, wake, orders)
+        api = sources(
+            settings, started_at, lambda: loop.reconciled, lambda: observer.latest, lambda: loop.alive_at, orders
+        )
         with Server(settings.agent_socket, api):
             observer.start()
             Thread(target=_wake_at, args=(stop, wake), name="stopper", daemon=True).start()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from frrsync import __version__, log
-from frrsync.api.app import Sources
+from frrsync.api.app import Sources, number
 from frrsync.core.redact import redact
 from frrsync.core.status import (
     AgentStatus,
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
     from frrsync.agent.inputs import Known
     from frrsync.agent.observer import Observation
+    from frrsync.agent.orders import OrderBook, Orders
     from frrsync.core.decide import Decision
     from frrsync.core.model import Mistake
     from frrsync.core.session import Session as WantedSession
+    from frrsync.core.status import Document
     from frrsync.errors import FrrsyncError
     from frrsync.frr.apply import ApplyResult as Applied
     from frrsync.frr.plan import Plan, Reset
@@ -87,6 +89,7 @@ def sources(
     reconciled: Callable[[], Reconciled],
     observed: Callable[[], Observation],
     alive_at: Callable[[], float],
+    orders: OrderBook,
 ) -> Sources:
     """Return where the local API gets its answers from."""
     kept: list[tuple[Reconciled, Observation, AgentStatus]] = []
@@ -117,6 +120,9 @@ def sources(
         limit = settings.check_interval + LONGEST_ROUND_SECONDS
         return f"the reconcile thread has been silent for {silent:.0f} s" if silent > limit else None
 
+    def ordered(given: Orders) -> Document:
+        return {"api_version": "v1", "node": settings.node, "orders": asdict(given)}
+
     return Sources(
         node=settings.node,
         status=status,
@@ -125,6 +131,13 @@ def sources(
         diff=diff,
         vtysh=vtysh,
         health=health,
+        orders={
+            "pause": lambda body: ordered(orders.pause(number(body, "seconds"))),
+            "resume": lambda _body: ordered(orders.resume()),
+            "drain": lambda _body: ordered(orders.drain()),
+            "undrain": lambda _body: ordered(orders.undrain()),
+            "confirm": lambda _body: ordered(orders.confirm()),
+        },
     )
 
 

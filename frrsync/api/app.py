@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import isfinite
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -15,12 +16,15 @@ from frrsync.core.status import diff_document, document
 from frrsync.errors import ConfigError, FrrsyncError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from frrsync.core.status import AgentStatus, ConfigDiff, Document
 
 _log = log.get("api")
+
+LARGEST_BODY = 4096
+"""Bytes of a request: orders are short."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,8 @@ class Sources:
         diff: the difference between the two.
         vtysh: the answer of FRR to one show command.
         health: None when the agent works, else what is wrong, for a supervisor that would restart it.
+        orders: what an operator may order by POST to ``/v1/NAME``: the body of the request in, the answer out.
+            One that cannot be carried out raises ConfigError.
 
     """
 
@@ -49,6 +55,15 @@ class Sources:
     diff: Callable[[], ConfigDiff]
     vtysh: Callable[[str], str]
     health: Callable[[], str | None]
+    orders: Mapping[str, Callable[[Document], Document]]
+
+
+def number(body: Document, name: str) -> float:
+    """Return a member of a request that must be a finite number; raises ConfigError otherwise."""
+    found = body.get(name)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not isfinite(found):
+        raise ConfigError(f"{name}: found {str(found)[:80]!r}, allowed is a number")
+    return float(found)
 
 
 class Application:
@@ -65,26 +80,36 @@ class Application:
             "/v1/vtysh": self._vtysh,
             "/v1/healthz": self._health,
         }
+        self._orders = {f"/v1/{name}": order for name, order in sources.orders.items()}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
-        status, body = self._respond(method, path, environ.get("QUERY_STRING", ""))
+        if path in self._orders and method == "POST":
+            status, body = self._guarded(path, lambda: _ok(self._orders[path](_body(environ))))
+        else:
+            status, body = self._respond(method, path, environ.get("QUERY_STRING", ""))
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         if status is HTTPStatus.METHOD_NOT_ALLOWED:
-            headers.append(("Allow", "GET"))
+            headers.append(("Allow", "POST" if path in self._orders else "GET"))
         start_response(f"{status.value} {status.phrase}", headers)
         return [body]
 
     def _respond(self, method: str, path: str, query: str) -> tuple[HTTPStatus, bytes]:
+        if path in self._orders:
+            return _error(HTTPStatus.METHOD_NOT_ALLOWED, "MethodNotAllowed", f"method {method!r}: only POST is allowed")
         answer = self._answers.get(path)
         if answer is None:
-            allowed = ", ".join(self._answers)
+            allowed = ", ".join((*self._answers, *self._orders))
             return _error(HTTPStatus.NOT_FOUND, "NotFound", f"path {path!r} is unknown; allowed are {allowed}")
         if method != "GET":
             return _error(HTTPStatus.METHOD_NOT_ALLOWED, "MethodNotAllowed", f"method {method!r}: only GET is allowed")
+        return self._guarded(path, lambda: answer(query))
+
+    def _guarded(self, path: str, answer: Callable[[], tuple[HTTPStatus, bytes]]) -> tuple[HTTPStatus, bytes]:
+        """Return an answer, or the error that it ran into."""
         try:
-            return answer(query)
+            return answer()
         except ConfigError as error:
             return _error(HTTPStatus.BAD_REQUEST, type(error).__name__, str(error))
         except FrrsyncError as error:
@@ -120,6 +145,24 @@ class Application:
         if reason is not None:
             return _error(HTTPStatus.SERVICE_UNAVAILABLE, "Unhealthy", reason)
         return _ok({"api_version": "v1", "node": self._sources.node, "healthy": True})
+
+
+def _body(environ: WSGIEnvironment) -> Document:
+    """Return the JSON object of a request; an empty body is an empty object."""
+    try:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        raise ConfigError("header Content-Length: allowed is a number") from None
+    if not 0 <= length <= LARGEST_BODY:
+        raise ConfigError(f"body: found {length} bytes, allowed are up to {LARGEST_BODY}")
+    text = environ["wsgi.input"].read(length)
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        raise ConfigError(f"body: found {text[:80]!r}, allowed is one JSON object") from None
+    if not isinstance(found, dict):
+        raise ConfigError(f"body: found {text[:80]!r}, allowed is one JSON object")
+    return found
 
 
 def _encode(content: Document) -> bytes:

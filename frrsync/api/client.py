@@ -88,9 +88,18 @@ class AgentClient:
         """Return normally when the agent works; raise FrrsyncError with the reason otherwise."""
         return self._get("/v1/healthz")
 
+    def order(self, name: str, body: Document | None = None) -> Document:
+        """Give an order (``pause``, ``resume``, ``drain``, ``undrain``, ``confirm``); return what holds now."""
+        return self._ask("POST", f"/v1/{name}", body=body or {})
+
     def _get(self, path: str, parameters: Mapping[str, str] | None = None) -> Document:
+        return self._ask("GET", path, parameters)
+
+    def _ask(
+        self, method: str, path: str, parameters: Mapping[str, str] | None = None, body: Document | None = None
+    ) -> Document:
         try:
-            response = self._session.get(_BASE + path, params=parameters, timeout=self._timeout)
+            response = self._session.request(method, _BASE + path, params=parameters, json=body, timeout=self._timeout)
             content = response.json()
         except requests.Timeout as error:
             raise AgentUnavailable(

@@ -30,7 +30,13 @@ AGENT_SETTINGS = (
     "maximum_paths",
     "check_interval",
     "observe",
-    "withdraw_on_exit",
+    "on_stop",
+    "drain_time",
+    "frr_mode",
+    "allow_neighbor",
+    "guard_percent",
+    "guard_minimum",
+    "guard_time",
     "log_level",
 )
 
@@ -41,7 +47,7 @@ def agent(settings: Settings) -> None:
     """Run the agent of one node: decide, render, apply, report.
 
     Addresses come from the record that `frrsync controller` keeps in --state-dir. Stops on SIGTERM or
-    SIGINT; announcements stay unless --withdraw-on-exit is given.
+    SIGINT; announcements stay unless --on-stop says otherwise.
     """
     from frrsync.agent import run as run_agent
 

@@ -21,7 +21,7 @@ def run(settings: Settings) -> None:
     """Run allocation and agent in one program, on a folder of manifests.
 
     For one node. Several nodes that share a folder need one `frrsync controller` and a `frrsync agent`
-    each. Stops on SIGTERM or SIGINT; announcements stay unless --withdraw-on-exit is given.
+    each. Stops on SIGTERM or SIGINT; announcements stay unless --on-stop says otherwise.
     """
     from frrsync.agent import run as run_agent
 

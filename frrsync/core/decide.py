@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from frrsync.core.announce import Announcer, Reason, Verdict, node_of
 from frrsync.core.bgp import build
+from frrsync.core.node_facts import NOTHING_KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from frrsync.core.allocate import Allocation
     from frrsync.core.frr_config import FrrConfig
     from frrsync.core.model import Mistake, NamespacedName, Snapshot
+    from frrsync.core.node_facts import NodeFacts
     from frrsync.core.session import Session
 
 
@@ -55,8 +57,13 @@ class NodeDecider:
             ignore_exclude_label=options.ignore_exclude_label,
         )
 
-    def decide(self, snapshot: Snapshot, allocated: Mapping[NamespacedName, Allocation]) -> Decision:
-        """Return the decision for this snapshot and these addresses."""
+    def decide(
+        self,
+        snapshot: Snapshot,
+        allocated: Mapping[NamespacedName, Allocation],
+        facts: NodeFacts = NOTHING_KNOWN,  # noqa: ARG002 - read by what follows
+    ) -> Decision:
+        """Return the decision for this snapshot, these addresses and what is true of the node."""
         verdicts = self._announcer.decide(snapshot, allocated)
         bgp = build(
             snapshot,

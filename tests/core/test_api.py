@@ -37,6 +37,7 @@ def sources_of(**changes: object) -> Sources:
         "diff": lambda: ConfigDiff(missing=(("router bgp 64512", "neighbor 192.0.2.1 password s3cret"),)),
         "vtysh": lambda command: f"answer to {command}\n neighbor 192.0.2.1 password s3cret\n",
         "health": lambda: None,
+        "orders": {},
     }
     return Sources(**{**members, **changes})  # type: ignore[arg-type]
 

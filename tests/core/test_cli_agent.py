@@ -93,6 +93,7 @@ def run_dir(tmp_path: Path, current: dict[str, object]) -> Iterator[Path]:
         diff=lambda: current["diff"],  # type: ignore[arg-type, return-value]
         vtysh=lambda command: f"answer to {command}",
         health=lambda: None,
+        orders={},
     )
     with Server(tmp_path / "agent-n1.sock", sources):
         yield tmp_path

@@ -123,7 +123,7 @@ def test_option_wins_over_variable_over_file_over_default(name: str, tmp_path: P
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("nodes = 'n1'\n", "unknown key nodes; allowed are apply-with, "),
+        ("nodes = 'n1'\n", "unknown key nodes; allowed are allow-neighbor, "),
         ("[agent]\nnode = 'n1'\n", "unknown key agent; allowed are"),
         ("node = 1\n", "key node: found 1, allowed is a text"),
         ("node = 'a/b'\n", "key node: found 'a/b', but 'a/b' is not a node name"),

@@ -46,8 +46,8 @@ def bench(shared_bench: AgentBench) -> Iterator[AgentBench]:
 
 
 def test_announcements_are_withdrawn_at_a_stop_if_asked_for(bench: AgentBench) -> None:
-    """With --withdraw-on-exit every prefix goes at SIGTERM, and the sessions stay."""
-    program = bench.ready("--withdraw-on-exit")
+    """With --on-stop withdraw every prefix goes at SIGTERM, and the sessions stay."""
+    program = bench.ready("--on-stop", "withdraw")
     with bench.untouched():
         program.end(signal.SIGTERM)
         bench.wait_announced()
