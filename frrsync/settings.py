@@ -120,7 +120,7 @@ class Settings:
     )
     guard_minimum: int = field(
         default=10,
-        metadata=_help("Do so only on nodes that announce at least this many prefixes.", minimum=1, maximum=1_000_000),
+        metadata=_help("Do so only on nodes that announce at least this many prefixes.", minimum=1, maximum=100_000),
     )
     guard_time: float = field(
         default=300.0,
