@@ -114,7 +114,7 @@ class NodeUnderTest:
             sys.executable, "-m", "frrsync", "run", "--node", NAME,
             "--manifests", str(self.folder.path), "--state-dir", str(self.state), "--run-dir", str(self.run),
             "--vty-dir", str(vty_dir or self.frr.run_dir), "--vtysh", str(self.frr.vtysh_path),
-            "--apply-with", self.apply_with, *self._options,
+            "--apply-with", self.apply_with, "--guard-percent", "100", *self._options,
         ]  # fmt: skip
         with (self._path / "agent.log").open("ab") as log:
             self._agent = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603 - ours
