@@ -5,10 +5,14 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+from frrsync.lab.frr import FrrInstance
+from frrsync.lab.rootfs import installation
+from instruments.network import Cable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from frrsync.lab.frr import FrrInstance
+    from frrsync.lab.rootfs import FrrVersion
 
 Tree = dict[str, "Tree"]
 _NOISE = ("!", "exit", "end", "Building configuration", "Current configuration")
@@ -33,6 +37,19 @@ def running_tree(frr: FrrInstance) -> Tree:
     """Return what FRR runs; the name of the machine is no part of it."""
     tree = tree_of(frr.vtysh("show running-config"))
     return {line: below for line, below in tree.items() if not line.startswith("hostname ")}
+
+
+def fresh_tree(text: str, version: FrrVersion, path: Path) -> Tree:
+    """Return what an FRR of its own runs after it has loaded this text from its file."""
+    with Cable([]) as cable:
+        frr = FrrInstance(installation(version), namespace=cable.node, folder=path / "frr")
+        frr.prepare()
+        frr.conf.write_text(text, encoding="utf-8")
+        try:
+            frr.start()
+            return running_tree(frr)
+        finally:
+            frr.stop()
 
 
 def differences(one: Tree, other: Tree, path: str = "") -> list[str]:

@@ -122,7 +122,8 @@ class Scenario:
 
     def settle(self, timeout: float = 10) -> float:
         """Wait until every peer has exactly what it should have; return the seconds it took."""
-        expected = self.judge.latest()
+        latest = self.judge.latest()
+        expected = {peer: latest.get(peer, {}) for peer in self._listener.tables}
 
         def differences() -> list[judge.Finding]:
             return judge.compare(self._listener.tables, expected, time.monotonic())

@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from frrsync.lab.frr import FrrInstance
-from frrsync.lab.rootfs import installation
 from instruments.churn import Churn
-from instruments.network import Cable
 from instruments.node import NAME, PEERS
-from instruments.running import differences, running_tree
+from instruments.running import differences, fresh_tree, running_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,12 +107,4 @@ def fresh(node: NodeUnderTest, version: FrrVersion, path: Path) -> Tree:
     """Return what an FRR of its own runs after it has loaded the desired configuration from a file."""
     desired = node.command("config", "desired")
     assert desired.returncode == 0, f"expected the desired configuration, found {desired.stderr}"
-    with Cable([]) as cable:
-        frr = FrrInstance(installation(version), namespace=cable.node, folder=path / "frr")
-        frr.prepare()
-        frr.conf.write_text(desired.stdout, encoding="utf-8")
-        try:
-            frr.start()
-            return running_tree(frr)
-        finally:
-            frr.stop()
+    return fresh_tree(desired.stdout, version, path)
