@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BACKGROUND = IPv4Address("198.18.0.0")
 CHANGING = IPv4Address("198.19.0.0")  # 198.18.0.0/15 is for benchmarks, RFC 2544
 START_SECONDS = 180
+MOST_KILLED = 1000
+"""Up to this many Services FRR is killed as well; the router needs long to forget ten thousand routes."""
 
 _RESOURCES = f"""apiVersion: v1
 kind: Node
@@ -88,6 +90,7 @@ def measure(version: FrrVersion, services: int, changes: int) -> list[Row]:
                 samples = change_one_by_one(manifests, table, changes)
                 cpu = (cpu_seconds(process.pid) - cpu) / sum(map(len, samples.values()))
                 memory = memory_mib(process.pid)
+                back = kill_frr(site, table, services) if services <= MOST_KILLED else None
         except TimeoutError as error:
             log = (site.folder / "frrsync.log").read_text("utf-8", "replace")[-2000:]
             raise TimeoutError(f"{error}\n{log}") from error
@@ -98,7 +101,20 @@ def measure(version: FrrVersion, services: int, changes: int) -> list[Row]:
     rows.append(Row(what="start of frrsync -> all routes at the router", setting=common, value=ready, unit="s"))
     rows.append(Row(what="processor time of one change", setting=common, value=cpu * 1000, unit="ms"))
     rows.append(Row(what="memory", setting=common, value=memory, unit="MiB"))
+    if back is not None:
+        rows.append(
+            Row(what="FRR killed: it is up again -> all routes at the router", setting=common, value=back, unit="s")
+        )
     return rows
+
+
+def kill_frr(site: Site, table: KernelTable, services: int) -> float:
+    """Return the seconds from an FRR that is up again, empty, to the last route in the router's kernel."""
+    site.node.kill("bgpd")
+    table.wait_present(0, seconds=START_SECONDS)
+    site.node.restart("bgpd", load=False)
+    started = time.monotonic()
+    return table.wait_present(services, seconds=START_SECONDS) - started
 
 
 def write_background(manifests: Path, services: int) -> None:

@@ -79,7 +79,7 @@ class KernelTable:
 
     def __init__(self, site: Site) -> None:
         self._changes: dict[str, tuple[float, bool]] = {}
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.RLock())
         self._process = subprocess.Popen(
             ["ip", "-n", site.router.namespace, "-o", "monitor", "route"], stdout=subprocess.PIPE, text=True
         )
@@ -110,6 +110,13 @@ class KernelTable:
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._changes) >= count, timeout=seconds):
                 raise TimeoutError(f"{len(self._changes)} of {count} routes within {seconds:g} s")
+            return max(moment for moment, _ in self._changes.values())
+
+    def wait_present(self, count: int, *, seconds: float) -> float:
+        """Return the moment in which exactly so many routes were there."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self.present() == count, timeout=seconds):
+                raise TimeoutError(f"expected {count} routes within {seconds:g} s, found {self.present()}")
             return max(moment for moment, _ in self._changes.values())
 
     def _is(self, prefix: str, *, present: bool) -> bool:

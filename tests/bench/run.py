@@ -7,12 +7,14 @@ That is why each kind of figure has a reference beside it, taken in the same run
 from __future__ import annotations
 
 import argparse
+import itertools
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import apply, latency
+from bench import apply, latency, scale
 from bench.result import print_table, write_json
 from frrsync import log
 from frrsync.lab.rootfs import VERSIONS
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from bench.result import Row
     from frrsync.lab.rootfs import FrrVersion
 
-LATENCY_SIZES = {100: 100, 10_000: 40}  # Services in the folder: changes measured among them
+LATENCY_SIZES = {100: 100, 1_000: 60, 10_000: 40}  # Services in the folder: changes measured among them
 APPLY_SIZES = (1_000, 10_000, 50_000)
+PARTS = ("latency", "apply", "scale")
+SCALE_PEERS = (1, 4, 32)
 RELOAD_LIMIT_SECONDS = 120.0
 
 
@@ -46,6 +50,13 @@ def measure(version: FrrVersion, options: argparse.Namespace) -> list[Row]:
             for row in apply.measure(version, prefixes, options.reload_limit):
                 say(f"  {row.what} by {row.setting['by']}: {row.note or f'{row.value:.4g} ms'}")
                 rows.append(row)
+    if "scale" in options.only:
+        with tempfile.TemporaryDirectory(prefix="frrbench-") as folder:
+            for prefixes, peers in itertools.product(APPLY_SIZES[: 1 if options.quick else None], SCALE_PEERS):
+                say(f"FRR {version}: {prefixes} prefixes to {peers} peers")
+                for row in scale.measure(version, prefixes, peers, Path(folder) / str(prefixes)):
+                    say(f"  {row.what}: {row.value:.4g} {row.unit}")
+                    rows.append(row)
     return rows
 
 
@@ -53,14 +64,14 @@ def main() -> None:
     """Measure, print, and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frr", choices=VERSIONS, action="append", help="version to measure (default: all)")
-    parser.add_argument("--only", choices=("latency", "apply"), action="append", help="part (default: all)")
+    parser.add_argument("--only", choices=PARTS, action="append", help="part (default: all)")
     parser.add_argument("--quick", action="store_true", help="small sizes only")
     parser.add_argument("--reload-limit", type=float, default=RELOAD_LIMIT_SECONDS, help="seconds for frr-reload.py")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where to write the figures")
     options = parser.parse_args()
-    options.only = options.only or ["latency", "apply"]
+    options.only = options.only or PARTS
     if options.quick:
-        LATENCY_SIZES.pop(10_000)
+        del LATENCY_SIZES[1_000], LATENCY_SIZES[10_000]
     log.set_up("warning")
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that the namespaces go
     rows: list[Row] = []
