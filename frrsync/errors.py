@@ -45,12 +45,14 @@ class CommandRefused(VtyError):
         line: the line as sent; may hold a password, so redact it before showing it.
         status: the status byte of the vty protocol, or the exit code of vtysh.
         text: what FRR said.
+        context: the lines of the contexts that it stood in, as far as they are known.
 
     """
 
-    def __init__(self, *, daemon: str, line: str, status: int, text: str) -> None:
+    def __init__(self, *, daemon: str, line: str, status: int, text: str, context: tuple[str, ...] = ()) -> None:
         self.daemon = daemon
         self.line = line
+        self.context = context
         self.status = status
         self.text = text
         super().__init__(f"{daemon} refused a line with status {status}: {text or 'no reason given'}")
@@ -61,16 +63,22 @@ class ApplyError(FrrsyncError):
 
     Attributes:
         rolled_back: FRR runs again what it ran before the plan.
+        paths: the lines concerned, each behind its contexts; may hold a password, so redact them before showing.
 
     """
 
-    def __init__(self, message: str, *, rolled_back: bool = False) -> None:
+    def __init__(self, message: str, *, rolled_back: bool = False, paths: tuple[tuple[str, ...], ...] = ()) -> None:
         self.rolled_back = rolled_back
+        self.paths = paths
         super().__init__(message)
 
 
 class VerifyError(ApplyError):
     """Every line was accepted, yet what runs is not what was wanted."""
+
+
+class NotWithdrawn(FrrsyncError):
+    """The agent ended as it was asked to, but what it was to withdraw may still be announced."""
 
 
 class AgentUnavailable(FrrsyncError):

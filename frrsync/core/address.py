@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 Address = IPv4Address | IPv6Address
 
 _EMBEDDED_IPV4 = (IPv6Network("::/96"), IPv6Network("::ffff:0:0/96"))
+_LINK_LOCAL = IPv6Network("fe80::/10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,20 @@ def parse_range(text: str) -> AddressRange:
 
 
 def _announceable(found: AddressRange, text: str) -> AddressRange:
-    """Return the range; raises ValueError for embedded IPv4, which FRR 8.4 and 10.3 print in different forms."""
+    """Return the range; raises ValueError for addresses that FRR cannot announce, or no Service can have.
+
+    FRR 8.4 and 10.3 print embedded IPv4 in different forms, and refuse ``network`` lines with link-local prefixes.
+    """
     for network in _EMBEDDED_IPV4:
         if found.version == 6 and found.overlaps(AddressRange(network[0], network[-1])):
-            raise ValueError(f"{text!r} lies in {network}, whose addresses stand for IPv4; allowed are others")
+            raise ValueError(f"{text!r} has addresses of {network}, which stand for IPv4; allowed are others")
+    if found.overlaps(AddressRange(_LINK_LOCAL[0], _LINK_LOCAL[-1])):
+        raise ValueError(
+            f"{text!r} has addresses of {_LINK_LOCAL}, which are valid on one link only; allowed are others"
+        )
+    for word, is_so in (("multicast", "is_multicast"), ("loopback", "is_loopback")):
+        if getattr(found.first, is_so) and getattr(found.last, is_so):
+            raise ValueError(f"{text!r} has {word} addresses, which no Service can have; allowed are others")
     return found
 
 
@@ -97,6 +108,11 @@ def parse_address(text: str) -> Address:
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         raise ValueError(f"{text!r} has a zone; give the address without it")
     return address
+
+
+def is_embedded_ipv4(address: Address) -> bool:
+    """Say whether an IPv6 address stands for an IPv4 one: FRR 8.4 and 10.3 print it in different forms."""
+    return address.version == 6 and any(address in network for network in _EMBEDDED_IPV4)
 
 
 def prefix_of(address: Address, length: int) -> str:

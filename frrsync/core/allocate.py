@@ -14,11 +14,10 @@ Within a step the older Service goes first, then the lower ``namespace/name``.
 
 from __future__ import annotations
 
-from itertools import compress
-from operator import is_, is_not
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from frrsync.core.allocation import Allocation, Allocations, Note, NoteReason, Pending, PendingReason
+from frrsync.core.changes import changed_keys
 from frrsync.core.ledger import Ledger
 from frrsync.core.pool import PoolTable, pool_mistakes
 
@@ -39,8 +38,6 @@ __all__ = [
     "pool_mistakes",
 ]
 
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 
 _UNTIL_FREED = frozenset({PendingReason.NO_POOL, PendingReason.POOL_EXHAUSTED, PendingReason.FAMILY_NOT_IN_POOL})
 """Reasons that stay true, word for word, until something becomes free."""
@@ -82,8 +79,8 @@ class Allocator:
         everything = (
             self._ledger is None
             or bool(unseen or self._unseen)
-            or bool(_changed(self._pools, snapshot.pools))
-            or bool(_changed(self._namespaces, snapshot.namespaces))
+            or bool(changed_keys(self._pools, snapshot.pools))
+            or bool(changed_keys(self._namespaces, snapshot.namespaces))
         )
         self._unseen = unseen
         self._pools, self._namespaces = snapshot.pools, snapshot.namespaces
@@ -92,7 +89,7 @@ class Allocator:
         if everything or ledger is None:
             ledger = self._decide_all()
         else:
-            changed = _changed(before, snapshot.services)
+            changed = changed_keys(before, snapshot.services)
             if changed:
                 self._decide(ledger, changed)
         self._ledger = ledger
@@ -150,12 +147,3 @@ class Allocator:
         if allocated is last.allocated and pending is last.pending and notes is last.notes:
             return last
         return Allocations(allocated=allocated, pending=pending, notes=notes)
-
-
-def _changed(before: Mapping[_Key, _Value], after: Mapping[_Key, _Value]) -> list[_Key]:
-    """Return the keys whose objects are not the same ones; runs in C when nothing came or went."""
-    if len(before) == len(after) and all(map(is_, before, after)):
-        return list(compress(after, map(is_not, before.values(), after.values())))
-    known = before.get
-    changed = [key for key, value in after.items() if known(key) is not value]
-    return changed + [key for key in before if key not in after]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from frrsync.core.advertisement import age
-from frrsync.core.community import union
+from frrsync.core.agreement import agreeing, contradictions
+from frrsync.core.community import parse_community, union
+from frrsync.core.coverage import Coverage, NetworkList
 from frrsync.core.frr_config import (
     OUTBOUND_PREFIX,
     Activation,
@@ -17,69 +17,87 @@ from frrsync.core.frr_config import (
     BfdProfileConfig,
     BgpRouter,
     FrrConfig,
-    Network,
     OutboundEntry,
     OutboundMap,
 )
 from frrsync.core.route_class import classes_of, describe
-from frrsync.core.session import Session, router_id, sessions_of
+from frrsync.core.session import EMPTY_CLAIMS, Session, router_id, sessions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Mapping
 
     from frrsync.core.advertisement import Resolved
     from frrsync.core.announce import Verdict
     from frrsync.core.frr_config import ClassMap
-    from frrsync.core.model import BFDProfile, Mistake, Node, Snapshot
+    from frrsync.core.model import BFDProfile, Mistake, NamespacedName, Node, Snapshot
     from frrsync.core.route_class import Names
+    from frrsync.core.session import Claim
 
 FAMILIES = {4: "ipv4", 6: "ipv6"}
+LOWEST_PREFERENCE = 0
+"""Local preference of a route that is about to go (RFC 8326)."""
+_GRACEFUL_SHUTDOWN = parse_community("graceful-shutdown")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BgpDecision:
-    """The configuration of this node's FRR, the sessions behind it, and what was left out."""
+    """The configuration of this node's FRR, the sessions behind it, and what was left out.
+
+    ``prefixes`` counts what is to be announced, whether or not a session carries it.
+    """
 
     config: FrrConfig
+    prefixes: int
     sessions: tuple[Session, ...]
     mistakes: tuple[Mistake, ...]
 
 
-def build(
-    snapshot: Snapshot,
-    node: Node,
-    verdicts: Iterable[Verdict],
-    advertisements: Mapping[str, Resolved],
-    *,
-    maximum_paths: int,
-    accepted: Collection[str] = (),
-) -> BgpDecision:
-    """Return what the FRR of this node has to run."""
-    sessions, mistakes = sessions_of(snapshot, node, accepted)
-    covered = prefixes_of(verdicts)
-    classes = classes_of(covered.values())
-    maps = [_outbound_map(session, classes, advertisements) for session in sessions]
-    wire = _Wire(covered=covered, classes=classes, maximum_paths=maximum_paths, router_id=router_id(sessions, node))
-    config = FrrConfig(
-        bfd_profiles=tuple(_bfd_profile(item) for _, item in sorted(snapshot.bfd_profiles.items())),
-        class_maps=tuple(sorted(classes.values(), key=lambda item: item.name)),
-        outbound_maps=tuple(sorted(set(maps), key=lambda item: item.name)),
-        routers=_routers(list(zip(sessions, maps, strict=True)), wire),
-    )
-    return BgpDecision(config=config, sessions=tuple(sessions), mistakes=tuple(mistakes))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BgpOptions:
+    """How a node announces.
+
+    Attributes:
+        maximum_paths: equal paths that this FRR itself may use per route.
+        accepted: the BGPPeers that run already, and what they claimed; see ``sessions_of``.
+        lowered: every prefix is announced as the last choice.
+
+    """
+
+    maximum_paths: int
+    accepted: Mapping[str, Claim | None] = field(default_factory=lambda: EMPTY_CLAIMS)
+    lowered: bool = False
 
 
-def prefixes_of(verdicts: Iterable[Verdict]) -> dict[str, Names]:
-    """Return every prefix on the wire with the sorted names of the advertisements that cover it."""
-    covered: dict[str, Names] = {}
-    for verdict in verdicts:
-        for route in verdict.routes:
-            known = covered.get(route.prefix)
-            if known is None:
-                covered[route.prefix] = route.advertisements
-            elif known != route.advertisements:
-                covered[route.prefix] = tuple(sorted({*known, *route.advertisements}))
-    return covered
+class BgpBuilder:
+    """Builds the configuration of one node's FRR, again and again; what did not change is not built twice."""
+
+    def __init__(self) -> None:
+        self._coverage = Coverage()
+        self._lists: dict[tuple[str, int], NetworkList] = {}
+
+    def build(
+        self,
+        snapshot: Snapshot,
+        node: Node,
+        verdicts: Mapping[NamespacedName, Verdict],
+        advertisements: Mapping[str, Resolved],
+        options: BgpOptions,
+    ) -> BgpDecision:
+        """Return what the FRR of this node has to run."""
+        sessions, mistakes = sessions_of(snapshot, node, options.accepted)
+        covered = self._coverage.of(verdicts)
+        classes = classes_of(covered.values())
+        maps = [_outbound_map(session, classes, advertisements, lowered=options.lowered) for session in sessions]
+        identifier, paths = router_id(sessions, node), options.maximum_paths
+        wire = _Wire(covered=covered, classes=classes, lists=self._lists, maximum_paths=paths, router_id=identifier)
+        config = FrrConfig(
+            bfd_profiles=tuple(_bfd_profile(item) for _, item in sorted(snapshot.bfd_profiles.items())),
+            class_maps=tuple(sorted(classes.values(), key=lambda item: item.name)),
+            outbound_maps=tuple(sorted(set(maps), key=lambda item: item.name)),
+            routers=_routers(list(zip(sessions, maps, strict=True)), wire),
+        )
+        mistakes += contradictions(sessions, covered, advertisements)
+        return BgpDecision(config=config, prefixes=len(covered), sessions=tuple(sessions), mistakes=tuple(mistakes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +106,7 @@ class _Wire:
 
     covered: Mapping[str, Names]
     classes: Mapping[Names, ClassMap]
+    lists: dict[tuple[str, int], NetworkList]
     maximum_paths: int
     router_id: str
 
@@ -109,7 +128,7 @@ def _routers(sessions: _Policied, wire: _Wire) -> tuple[BgpRouter, ...]:
             preserve_fw_state=any(session.peer.enable_graceful_restart for session, _ in members),
             neighbors=tuple(session.neighbor for session, _ in sorted(members, key=_printing_order)),
             address_families=tuple(
-                family for version in FAMILIES if (family := _address_family(version, members, wire)) is not None
+                family for version in FAMILIES if (family := _address_family(version, vrf, members, wire)) is not None
             ),
         )
         for vrf, members in sorted(by_vrf.items())
@@ -125,18 +144,17 @@ def _printing_order(item: tuple[Session, OutboundMap]) -> tuple[int, int, str]:
     return (network.version, int(network.network_address), "")
 
 
-def _address_family(version: int, members: _Policied, wire: _Wire) -> AddressFamily | None:
+def _address_family(version: int, vrf: str, members: _Policied, wire: _Wire) -> AddressFamily | None:
     """Return one family of one instance; None when no session carries it."""
     active = [item for item in sorted(members, key=_printing_order) if version in item[0].families]
     if not active:
         return None
     known = {entry.tag for _, policy in active for entry in policy.entries}
     sent = {names: item.name for names, item in wire.classes.items() if item.tag in known}
-    prefixes = [prefix for prefix, names in wire.covered.items() if names in sent and _order(prefix)[0] == version]
-    prefixes.sort(key=_order)
+    networks = wire.lists.setdefault((vrf, version), NetworkList(version))
     return AddressFamily(
         name=FAMILIES[version],
-        networks=tuple(_network(prefix, sent[wire.covered[prefix]]) for prefix in prefixes),
+        networks=networks.of(wire.covered, sent),
         activations=tuple(
             Activation(peer=session.neighbor.peer, outbound_map=policy.name) for session, policy in active
         ),
@@ -144,21 +162,8 @@ def _address_family(version: int, members: _Policied, wire: _Wire) -> AddressFam
     )
 
 
-@lru_cache(maxsize=200_000)
-def _order(prefix: str) -> tuple[int, int, int]:
-    """Return family, address and length: the order in which FRR prints prefixes."""
-    network = ip_network(prefix)
-    return (network.version, int(network.network_address), network.prefixlen)
-
-
-@lru_cache(maxsize=200_000)
-def _network(prefix: str, class_map: str) -> Network:
-    """Return the same object for the same line, so that unchanged families compare quickly."""
-    return Network(prefix=prefix, class_map=class_map)
-
-
 def _outbound_map(
-    session: Session, classes: Mapping[Names, ClassMap], advertisements: Mapping[str, Resolved]
+    session: Session, classes: Mapping[Names, ClassMap], advertisements: Mapping[str, Resolved], *, lowered: bool
 ) -> OutboundMap:
     """Return what this session is meant to see, named after that content.
 
@@ -166,19 +171,22 @@ def _outbound_map(
     """
     entries: list[OutboundEntry] = []
     for names, class_map in sorted(classes.items(), key=lambda item: item[1].name):
-        reaching = [advertisements[name] for name in names if advertisements[name].reaches(session.peer.meta.name)]
+        reaching, _ = agreeing(
+            advertisements[name] for name in names if advertisements[name].reaches(session.peer.meta.name)
+        )
         if reaching:
-            entries.append(_entry(len(entries) + 1, class_map.tag, session, reaching))
+            entries.append(_entry(len(entries) + 1, class_map.tag, session, reaching, lowered=lowered))
     content = repr([(entry.tag, entry) for entry in entries])
     return OutboundMap(name=OUTBOUND_PREFIX + sha256(content.encode()).hexdigest()[:10], entries=tuple(entries))
 
 
-def _entry(sequence: int, tag: int, session: Session, reaching: list[Resolved]) -> OutboundEntry:
-    """Return one entry: the communities of all advertisements, the oldest one's preference and prepend."""
+def _entry(sequence: int, tag: int, session: Session, reaching: list[Resolved], *, lowered: bool) -> OutboundEntry:
+    """Return one entry: the communities of all advertisements, and the preference and prepend that they share."""
     communities = union(item.communities for item in reaching)
-    oldest_first = [item.advertisement for item in sorted(reaching, key=lambda item: age(item.advertisement.meta))]
-    local_pref = next((item.local_pref for item in oldest_first if item.local_pref), None)
-    prepend = next((item.as_path_prepend for item in oldest_first if item.as_path_prepend), 0)
+    local_pref = reaching[0].advertisement.local_pref
+    if lowered:
+        communities, local_pref = communities | _GRACEFUL_SHUTDOWN, LOWEST_PREFERENCE
+    prepend = reaching[0].advertisement.as_path_prepend or 0
     return OutboundEntry(
         sequence=sequence,
         tag=tag,

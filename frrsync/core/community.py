@@ -31,6 +31,11 @@ WELL_KNOWN = {
 }
 """Names that FRR takes and prints in ``set community``, with their values."""
 
+MAX_STANDARD = 63
+"""Communities on one route, as many as MetalLB allows."""
+MAX_LARGE = 27
+"""Large communities on one route: as many of the longest as one line of FRR's configuration is given."""
+
 _NAMES = {value: name for name, value in WELL_KNOWN.items()}
 
 
@@ -44,6 +49,16 @@ class CommunitySet:
     def __or__(self, other: CommunitySet) -> CommunitySet:
         """Return the communities of both."""
         return CommunitySet(self.standard | other.standard, self.large | other.large)
+
+    def excess(self) -> str | None:
+        """Return what is wrong if there are more than one line of FRR's configuration can set."""
+        for kind, found, allowed in (
+            ("communities", len(self.standard), MAX_STANDARD),
+            ("large communities", len(self.large), MAX_LARGE),
+        ):
+            if found > allowed:
+                return f"found {found} {kind}, allowed are {allowed} on one route"
+        return None
 
     def standard_text(self) -> tuple[str, ...]:
         """Return the standard communities as FRR prints them."""

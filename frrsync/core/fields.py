@@ -23,6 +23,7 @@ E = TypeVar("E", bound="StrEnum")
 
 FieldPath = tuple[str | int, ...]
 
+_OTHER: Final = {str: "text", bool: "true or false", list: "a list", dict: "a mapping", type(None): "null"}
 _ARTICLES: Final = {str: "text", bool: "true or false", int: "a whole number", list: "a list", dict: "a mapping"}
 
 
@@ -160,7 +161,7 @@ class Fields:
         return None
 
     def _wrong_type(self, path: FieldPath, value: object, kind: type) -> None:
-        found = "a value of another type" if self.secret else shown(value)
+        found = _OTHER.get(type(value), "a number") if self.secret else shown(value)
         hint = "; put it in quotes" if kind is str and not isinstance(value, dict | list | None) else ""
         self.report.add(path, f"found {found}, {_ARTICLES[kind]} is needed{hint}")
 

@@ -12,7 +12,7 @@ Template variables have the names of these fields.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 INBOUND_MAP = "frrsync-in"
 """Name of the one inbound route-map: it denies everything."""
@@ -20,6 +20,9 @@ CLASS_PREFIX = "frrsync-class-"
 """Names of class maps: this prefix and the tag in hexadecimal, so that equal name means equal tag."""
 OUTBOUND_PREFIX = "frrsync-out-"
 """Names of outbound maps: this prefix and a hash of the content."""
+MARK = "4294967294:0:1"
+"""The large community of our prefixes within an FRR that an operator shares with us. It never changes, because
+operators match it. The first part is the last private ASN (RFC 6996), the rest has no meaning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +43,14 @@ class BfdProfileConfig:
 class ClassMap:
     """The route-map behind ``network`` lines: sets ``tag`` (1 to 4294967295), nothing else.
 
-    ``description`` names the advertisements, for the person who reads the router.
+    ``description`` names the advertisements, for the person who reads the router. ``large_community`` is the
+    mark of our prefixes in an FRR that is shared, else empty.
     """
 
     name: str
     tag: int
     description: str
+    large_community: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +101,7 @@ class Neighbor:
     remote_as: str
     description: str = ""
     bfd_profile: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     ebgp_multihop: int | None = None
     disable_connected_check: bool = False
     local_as: int | None = None
@@ -159,8 +164,12 @@ class BgpRouter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrrConfig:
-    """Everything that frrsync wants the FRR beside it to run; each tuple sorted by name."""
+    """Everything that frrsync wants the FRR beside it to run; each tuple sorted by name.
 
+    ``shared`` says that an operator runs this FRR: then nothing is rendered but what is ours.
+    """
+
+    shared: bool = False
     bfd_profiles: tuple[BfdProfileConfig, ...] = ()
     class_maps: tuple[ClassMap, ...] = ()
     outbound_maps: tuple[OutboundMap, ...] = ()

@@ -19,6 +19,9 @@ MAX_PASSWORD: Final = 80
 MAX_INTERFACE: Final = 15
 """Longest name of a Linux interface or VRF (IFNAMSIZ less the ending NUL)."""
 
+MAX_BFD_PROFILE: Final = 63
+"""Longest name of a BFD profile that bgpd of FRR 8.4 and 10.3 keeps whole; bfdd takes 64."""
+
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _DNS_LABEL = re.compile(_LABEL)
 _DNS_SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -57,6 +60,27 @@ def dns_subdomain(text: str) -> str:
     return _matched(
         text, _DNS_SUBDOMAIN, 253, "lower-case letters, digits, '-' and '.', with a letter or digit at either end"
     )
+
+
+def bfd_profile_name(text: str) -> str:
+    """Check the name of a BFDProfile: FRR cuts a longer one, without a word."""
+    return _matched(
+        text,
+        _DNS_SUBDOMAIN,
+        MAX_BFD_PROFILE,
+        "lower-case letters, digits, '-' and '.', with a letter or digit at either end",
+    )
+
+
+def secret_name(text: str) -> str:
+    """Check the name of a Secret without ever showing it: it may be the password, put into the wrong field."""
+    try:
+        return dns_subdomain(text)
+    except ValueError:
+        raise ValueError(
+            "found no name of a Secret, allowed are lower-case letters, digits, '-' and '.', with a letter or digit "
+            "at either end, 253 characters at most"
+        ) from None
 
 
 @lru_cache(maxsize=65536)
@@ -109,7 +133,7 @@ def interface_name(text: str) -> str:
     accepted by FRR 8.4 and 10.3, does not work, and cannot be taken back.
     """
     if _is_address(text):
-        raise ValueError(f"found the address {text}, the name of an interface such as eth0 is needed")
+        raise ValueError(f"found the address {text}, the name of an interface or a VRF is needed")
     return _matched(text, _INTERFACE, MAX_INTERFACE, "letters, digits, '.', '_', '@', ':' and '-'")
 
 

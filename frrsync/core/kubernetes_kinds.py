@@ -109,7 +109,9 @@ def read_node(top: Fields, meta: Metadata) -> Node:
         meta=meta,
         network_unavailable=unavailable,
         internal_ips=tuple(
-            item.parsed("address", canonical_address, "") for item in addresses if item.text("type") == "InternalIP"
+            address
+            for item in addresses
+            if item.text("type") == "InternalIP" and (address := item.parsed("address", canonical_address, ""))
         ),
     )
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from frrsync.core.fields import Fields, Report, shown
+from frrsync.core.fields import Fields, Report, dotted, shown
+from frrsync.core.frrsync_kinds import broken_parameters, read_node_parameters
 from frrsync.core.grammar import (
     annotation_key,
+    bfd_profile_name,
     dns_label,
     dns_subdomain,
     label_key,
@@ -36,13 +39,17 @@ from frrsync.core.service_kind import read_service
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from frrsync.core.fields import Location
+    from frrsync.core.fields import FieldPath, Location
     from frrsync.core.model import Mistake, ModelObject
 
     Reader = Callable[[Fields, Metadata], ModelObject]
 
 METALLB: Final = "metallb.io"
+FRRSYNC: Final = "frrsync.dev"
+_CONFIGURATION: Final = frozenset({METALLB, FRRSYNC})
+"""Groups whose objects are all in one namespace, that of the configuration."""
 DEFAULT_CONFIG_NAMESPACE: Final = "metallb-system"
+_KUBERNETES_GROUPS: Final = frozenset({"", "discovery.k8s.io"})
 
 _STATUS_KINDS: Final = frozenset({"ServiceL2Status", "ServiceBGPStatus", "ConfigurationState"})
 """Kinds that MetalLB writes about itself; known, and nothing to decide from."""
@@ -102,8 +109,9 @@ _KINDS: Final[dict[str, _Known]] = {
         _Known(Kind.BGP_PEER, METALLB, {"v1beta2": read_peer_v1beta2, "v1beta1": read_peer_v1beta1}),
         _Known(Kind.BGP_ADVERTISEMENT, METALLB, {"v1beta1": read_bgp_advertisement}),
         _Known(Kind.L2_ADVERTISEMENT, METALLB, {"v1beta1": read_l2_advertisement}),
-        _Known(Kind.BFD_PROFILE, METALLB, {"v1beta1": read_bfd_profile}),
+        _Known(Kind.BFD_PROFILE, METALLB, {"v1beta1": read_bfd_profile}, bfd_profile_name),
         _Known(Kind.COMMUNITY, METALLB, {"v1beta1": read_community}),
+        _Known(Kind.BGP_NODE_PARAMETERS, FRRSYNC, {"v1alpha1": read_node_parameters}),
     )
 }
 _READERS: Final[dict[tuple[object, object], tuple[_Known, Reader]]] = {
@@ -120,12 +128,15 @@ class ParsedObject:
     Attributes:
         key: whose document it is, None if even that cannot be told.
         object: None when there are mistakes, and for kinds that are not modelled.
+        stand_in: with mistakes, what says that there is such an object, for a kind whose absence would be no safe
+            answer: without their BGPNodeParameters, BGPPeers would mean something else.
         ignored_kind: ``Deployment (apps/v1)`` for a kind that is none of ours, else empty.
 
     """
 
     key: ObjectKey | None = None
     object: ModelObject | None = None
+    stand_in: ModelObject | None = None
     mistakes: tuple[Mistake, ...] = ()
     ignored_kind: str = ""
 
@@ -151,8 +162,16 @@ def parse_object(
     top = Fields(Report(location, kind, name), document)
     result = read(top, _read_metadata(top, known, config_namespace))
     if top.report.mistakes:
-        return ParsedObject(key=key, mistakes=tuple(top.report.mistakes))
+        return _with_mistakes(key, top.report, result)
     return ParsedObject(key=key, object=result)
+
+
+def _with_mistakes(key: ObjectKey | None, report: Report, found: ModelObject | None = None) -> ParsedObject:
+    """Return a document that cannot be used; ``found`` is what could be read of it."""
+    stand_in = None
+    if key is not None and key.kind is Kind.BGP_NODE_PARAMETERS:
+        stand_in = broken_parameters(key, report, found)
+    return ParsedObject(key=key, stand_in=stand_in, mistakes=tuple(report.mistakes))
 
 
 def _identify(document: Mapping[str, Any], known: _Known, config_namespace: str) -> tuple[str, ObjectKey | None]:
@@ -165,7 +184,7 @@ def _identify(document: Mapping[str, Any], known: _Known, config_namespace: str)
     name, namespace = data.get("name"), _namespace(data.get("namespace"), known, config_namespace)
     if not isinstance(name, str) or not name:
         return "", None
-    place = config_namespace if known.group == METALLB else namespace
+    place = config_namespace if known.group in _CONFIGURATION else namespace
     return (f"{namespace}/{name}" if namespace else name), ObjectKey(known.kind, place, name)
 
 
@@ -174,7 +193,7 @@ def _namespace(found: object, known: _Known, config_namespace: str) -> str:
         return ""
     if isinstance(found, str) and found:
         return found
-    return config_namespace if known.group == METALLB or known.kind is Kind.SECRET else "default"
+    return config_namespace if known.group in _CONFIGURATION or known.kind is Kind.SECRET else "default"
 
 
 def _read_metadata(top: Fields, known: _Known, config_namespace: str) -> Metadata:
@@ -186,8 +205,8 @@ def _read_metadata(top: Fields, known: _Known, config_namespace: str) -> Metadat
         fields.add("name", "found an empty text")
     found = fields.parsed("namespace", dns_label, "")
     namespace = _namespace(found, known, config_namespace)
-    if known.group == METALLB and namespace != config_namespace:
-        text = f"metallb.io resources are read from namespace {quoted(config_namespace)}"
+    if known.group in _CONFIGURATION and namespace != config_namespace:
+        text = f"{known.group} resources are read from namespace {quoted(config_namespace)}"
         fields.add("namespace", f"is in namespace {quoted(namespace)}; {text}")
     return Metadata(
         name=fields.parsed("name", known.name, ""),
@@ -195,8 +214,26 @@ def _read_metadata(top: Fields, known: _Known, config_namespace: str) -> Metadat
         labels=fields.text_map("labels", label_key, label_value),
         annotations=fields.text_map("annotations", annotation_key),
         creation_timestamp=fields.parsed("creationTimestamp", timestamp, ""),
-        origin=Origin(file=top.report.location.file, line=top.report.location.line(())),
+        origin=_origin(top, has_lines=known.group not in _KUBERNETES_GROUPS or known.kind is Kind.NODE),
     )
+
+
+def _origin(top: Fields, *, has_lines: bool) -> Origin:
+    """Return where the object stands; of what other objects may contradict, where each field stands as well."""
+    location = top.report.location
+    start = location.line(())
+    if not has_lines:
+        return Origin(file=location.file, line=start)
+    offsets: dict[str, int] = {}
+    waiting: list[tuple[FieldPath, object]] = [((name,), top.data.get(name)) for name in ("metadata", "spec")]
+    while waiting:
+        path, value = waiting.pop()
+        offsets[dotted(path)] = location.line(path) - start
+        if isinstance(value, dict):
+            waiting.extend(((*path, name), item) for name, item in value.items())
+        elif isinstance(value, list):
+            waiting.extend(((*path, index), item) for index, item in enumerate(value))
+    return Origin(file=location.file, line=start, offsets=MappingProxyType(offsets))
 
 
 def _without_kind(document: Mapping[str, Any], location: Location) -> ParsedObject:
@@ -218,12 +255,12 @@ def _without_reader(document: Mapping[str, Any], location: Location, config_name
         report = Report(location, kind, name)
         allowed = " and ".join(f"{known.group}/{item}".removeprefix("/") for item in known.readers)
         report.add(("apiVersion",), f"found {quoted(version)}, allowed for {kind} is {allowed}")
-        return ParsedObject(key=key, mistakes=tuple(report.mistakes))
+        return _with_mistakes(key, report)
     if group == METALLB and kind in _STATUS_KINDS:
         return ParsedObject()
     candidates = sorted(name for name, entry in _KINDS.items() if entry.group == group)
     guess = get_close_matches(kind, candidates, n=1, cutoff=0.85)
-    if group == METALLB or guess:
+    if group in _CONFIGURATION or guess:
         report = Report(location, kind)
         hint = f"did you mean {guess[0]}?" if guess else f"known are {', '.join(candidates)}"
         report.add(("kind",), f"found {quoted(kind)}, which {version} does not have; {hint}")
@@ -236,6 +273,6 @@ def _is_foreign(group: str, expected: str) -> bool:
 
     Groups without a dot and those of ``k8s.io`` are Kubernetes' own, so the version is simply wrong.
     """
-    if group == expected or "." not in group or group.endswith(".k8s.io"):
+    if expected in {group, FRRSYNC} or "." not in group or group.endswith(".k8s.io"):
         return False
     return not (expected == METALLB and ("metallb" in group or SequenceMatcher(None, group, METALLB).ratio() > 0.8))

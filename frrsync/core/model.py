@@ -8,92 +8,59 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from frrsync.core.metadata import EMPTY, EMPTY_OFFSETS, Kind, Metadata, NamespacedName, ObjectKey, Origin
+from frrsync.core.resource import (
+    BFDProfile,
+    BGPAdvertisement,
+    BGPNodeParameters,
+    BGPPeer,
+    Community,
+    IPAddressPool,
+    L2Advertisement,
+    NodeAddress,
+    ParameterSource,
+    PreferredNodes,
+    ServiceAllocation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from frrsync.core.address import AddressRange
-    from frrsync.core.selector import LabelSelector
-
-
-EMPTY: Mapping[str, str] = MappingProxyType({})
-"""For labels, annotations and the like that an object does not have."""
-
-
-class Kind(StrEnum):
-    """The kinds that frrsync reads."""
-
-    SERVICE = "Service"
-    ENDPOINT_SLICE = "EndpointSlice"
-    NODE = "Node"
-    NAMESPACE = "Namespace"
-    SECRET = "Secret"  # noqa: S105 - the name of a kind, not a secret
-    IP_ADDRESS_POOL = "IPAddressPool"
-    BGP_PEER = "BGPPeer"
-    BGP_ADVERTISEMENT = "BGPAdvertisement"
-    L2_ADVERTISEMENT = "L2Advertisement"
-    BFD_PROFILE = "BFDProfile"
-    COMMUNITY = "Community"
-
-
-class ObjectKey(NamedTuple):
-    """What makes an object unique in the API; ``namespace`` is empty for a Node or a Namespace."""
-
-    kind: Kind
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        """Return the form that messages use: ``Service default/web``, ``Node n1``."""
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
-
-
-class NamespacedName(NamedTuple):
-    """How objects of one kind are told apart; prints as ``namespace/name``."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        """Return ``namespace/name``, the form of kubectl and of our commands."""
-        return f"{self.namespace}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where an object came from, for messages; never part of a comparison.
-
-    Attributes:
-        file: path as the user knows it, or ``kubernetes`` for the API.
-        line: first line of the object in that file, from 1; 0 if unknown.
-
-    """
-
-    file: str = ""
-    line: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metadata:
-    """The part of ``metadata`` that decisions read.
-
-    ``creation_timestamp`` is RFC 3339 text as the API writes it, or empty in a plain manifest; it
-    orders "the older one wins", names break ties.
-    """
-
-    name: str
-    namespace: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    creation_timestamp: str = ""
-    origin: Origin = field(default=Origin(), compare=False)
-
-    @property
-    def key(self) -> NamespacedName:
-        """Return namespace and name."""
-        return NamespacedName(self.namespace, self.name)
+__all__ = [
+    "EMPTY",
+    "EMPTY_OFFSETS",
+    "BFDProfile",
+    "BGPAdvertisement",
+    "BGPNodeParameters",
+    "BGPPeer",
+    "Community",
+    "Endpoint",
+    "EndpointSlice",
+    "IPAddressPool",
+    "IPFamily",
+    "IPFamilyPolicy",
+    "Kind",
+    "L2Advertisement",
+    "Metadata",
+    "Mistake",
+    "ModelObject",
+    "Namespace",
+    "NamespacedName",
+    "Node",
+    "NodeAddress",
+    "ObjectKey",
+    "Origin",
+    "ParameterSource",
+    "PreferredNodes",
+    "Secret",
+    "Service",
+    "ServiceAllocation",
+    "ServicePort",
+    "Snapshot",
+    "TrafficPolicy",
+]
 
 
 class TrafficPolicy(StrEnum):
@@ -212,133 +179,6 @@ class Secret:
     password: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceAllocation:
-    """Which Services may take addresses of a pool without asking for it by name.
-
-    ``priority`` 0 sorts last, as in MetalLB; otherwise the lower number goes first.
-    """
-
-    priority: int = 0
-    namespaces: tuple[str, ...] = ()
-    namespace_selectors: tuple[LabelSelector, ...] = ()
-    service_selectors: tuple[LabelSelector, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IPAddressPool:
-    """Addresses that Services can get; ``addresses`` keeps the order of the resource."""
-
-    meta: Metadata
-    addresses: tuple[AddressRange, ...]
-    auto_assign: bool = True
-    avoid_buggy_ips: bool = False
-    service_allocation: ServiceAllocation | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BGPPeer:
-    """A router that nodes open a BGP session to (``metallb.io`` v1beta1 and v1beta2).
-
-    Attributes:
-        peer_asn: 1 to 4294967295, or None with ``dynamic_asn``.
-        dynamic_asn: ``internal`` or ``external`` (FRR's ``remote-as`` words), or None.
-        peer_address: canonical text, or empty with ``interface`` (an unnumbered session).
-        hold_time, keepalive_time, connect_time: whole seconds, or None for FRR's default.
-        password_secret: name of a Secret of type ``kubernetes.io/basic-auth``, or empty.
-
-    """
-
-    meta: Metadata
-    my_asn: int
-    peer_asn: int | None = None
-    dynamic_asn: str | None = None
-    local_asn: int | None = None
-    peer_address: str = ""
-    interface: str = ""
-    source_address: str = ""
-    peer_port: int = 179
-    hold_time: int | None = None
-    keepalive_time: int | None = None
-    connect_time: int | None = None
-    router_id: str = ""
-    node_selectors: tuple[LabelSelector, ...] = ()
-    password: str = field(default="", repr=False)
-    password_secret: str = ""
-    bfd_profile: str = ""
-    enable_graceful_restart: bool = False
-    ebgp_multi_hop: bool = False
-    vrf: str = ""
-    dual_stack_address_family: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BGPAdvertisement:
-    """How addresses of pools are advertised: prefix lengths, attributes, to which peers, from where.
-
-    Attributes:
-        communities: as written: ``65000:1``, ``large:1:2:3``, a well-known name, or an alias of a Community.
-        local_pref: None when absent or 0, as MetalLB treats 0 as unset.
-        as_path_prepend: how many times the local ASN is prepended, None for not at all.
-
-    """
-
-    meta: Metadata
-    aggregation_length: int = 32
-    aggregation_length_v6: int = 128
-    local_pref: int | None = None
-    as_path_prepend: int | None = None
-    communities: tuple[str, ...] = ()
-    ip_address_pools: tuple[str, ...] = ()
-    ip_address_pool_selectors: tuple[LabelSelector, ...] = ()
-    node_selectors: tuple[LabelSelector, ...] = ()
-    peers: tuple[str, ...] = ()
-    service_selectors: tuple[LabelSelector, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreferredNodes:
-    """One soft preference of an L2Advertisement; ``weight`` is 1 to 100."""
-
-    weight: int
-    preference: LabelSelector
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class L2Advertisement:
-    """Which nodes may answer for addresses of pools on the local network."""
-
-    meta: Metadata
-    ip_address_pools: tuple[str, ...] = ()
-    ip_address_pool_selectors: tuple[LabelSelector, ...] = ()
-    node_selectors: tuple[LabelSelector, ...] = ()
-    interfaces: tuple[str, ...] = ()
-    service_selectors: tuple[LabelSelector, ...] = ()
-    preferred_node_selectors: tuple[PreferredNodes, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BFDProfile:
-    """Timers of BFD sessions in milliseconds; None leaves FRR's default (300, 300, 3, 50, 254)."""
-
-    meta: Metadata
-    receive_interval: int | None = None
-    transmit_interval: int | None = None
-    detect_multiplier: int | None = None
-    echo_interval: int | None = None
-    echo_mode: bool = False
-    passive_mode: bool = False
-    minimum_ttl: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Community:
-    """Names for BGP communities; the names are global over all Community resources."""
-
-    meta: Metadata
-    aliases: Mapping[str, str] = field(default_factory=dict)
-
-
 ModelObject = (
     Service
     | EndpointSlice
@@ -351,6 +191,7 @@ ModelObject = (
     | L2Advertisement
     | BFDProfile
     | Community
+    | BGPNodeParameters
 )
 
 
@@ -379,6 +220,7 @@ class Snapshot:
     l2_advertisements: Mapping[str, L2Advertisement] = field(default_factory=dict)
     bfd_profiles: Mapping[str, BFDProfile] = field(default_factory=dict)
     communities: Mapping[str, Community] = field(default_factory=dict)
+    node_parameters: Mapping[str, BGPNodeParameters] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,33 @@ class DrainStage(StrEnum):
     """Nothing is announced; sessions stay up."""
 
 
+class DrainSource(StrEnum):
+    """What a node can be drained by; it is drained as long as any of them asks for it."""
+
+    ORDER = "order"
+    LABEL = "label"
+    ANNOTATION = "annotation"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """How far one node is drained.
+
+    Attributes:
+        asked_by: everything that asks for it now.
+        since: when the first of them was noticed, seconds since the epoch; None offline, where nobody knows.
+
+    """
+
+    stage: DrainStage = DrainStage.NONE
+    asked_by: tuple[DrainSource, ...] = ()
+    since: float | None = None
+
+
+NOT_DRAINED = Drain()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
     """What a decision reads beside the manifests.
@@ -24,11 +51,13 @@ class NodeFacts:
     Attributes:
         default_gateways: next hops of the node's default routes, canonical; at most one per IP version is of use.
             None when nobody can be asked, as in commands that work offline.
+        drain: None when nobody keeps the time, as in commands that work offline: then a node whose Node object
+            asks for a drain counts as withdrawn.
 
     """
 
     default_gateways: tuple[str, ...] | None = None
-    drain: DrainStage = DrainStage.NONE
+    drain: Drain | None = None
 
 
 NOTHING_KNOWN = NodeFacts()

@@ -8,14 +8,15 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from frrsync.core.address_space import FreeRange, family_of, number_of
-from frrsync.core.model import EMPTY, Kind, Mistake
+from frrsync.core.advertisement import mistake_of, placed
+from frrsync.core.model import EMPTY, Kind
 from frrsync.core.selector import matches_any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from frrsync.core.address import AddressRange
-    from frrsync.core.model import IPAddressPool, Namespace, Service, Snapshot
+    from frrsync.core.model import IPAddressPool, Mistake, Namespace, Service, Snapshot
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 """Every namespace of a cluster has it; a plain manifest need not say it."""
@@ -27,13 +28,12 @@ def pool_mistakes(snapshot: Snapshot) -> tuple[Mistake, ...]:
     The older pool goes first, then the one with the lower name; inside a pool the order of the resource.
     """
     return tuple(
-        Mistake(
-            file=pool.meta.origin.file,
-            line=pool.meta.origin.line,
-            kind=Kind.IP_ADDRESS_POOL,
-            name=str(pool.meta.key),
-            field=f"spec.addresses[{index}]",
-            message=f"{item} overlaps {rival_range} of IPAddressPool {rival}; it is not used until one is changed",
+        mistake_of(
+            Kind.IP_ADDRESS_POOL,
+            pool.meta,
+            f"spec.addresses[{index}]",
+            f"left out: found {item}, which overlaps {rival_range} of {placed(Kind.IP_ADDRESS_POOL, rival.meta)}; "
+            "it is not used until one of the two is changed",
         )
         for pool, index, item, (rival, rival_range) in _overlaps(snapshot.pools)
     )
@@ -47,17 +47,17 @@ def age(pool_or_service: IPAddressPool | Service) -> tuple[bool, str, str, str]:
 
 def _overlaps(
     pools: Mapping[str, IPAddressPool],
-) -> Iterator[tuple[IPAddressPool, int, AddressRange, tuple[str, AddressRange]]]:
+) -> Iterator[tuple[IPAddressPool, int, AddressRange, tuple[IPAddressPool, AddressRange]]]:
     """Yield every range that must not be used, with the pool and the range that it overlaps."""
     firsts: list[int] = []
-    accepted: list[tuple[str, AddressRange]] = []
+    accepted: list[tuple[IPAddressPool, AddressRange]] = []
     for pool in sorted(pools.values(), key=age):
         for index, item in enumerate(pool.addresses):
             place = bisect_right(firsts, number_of(item.first))
             rival = next((near for near in accepted[max(0, place - 1) : place + 1] if near[1].overlaps(item)), None)
             if rival is None:
                 firsts.insert(place, number_of(item.first))
-                accepted.insert(place, (pool.meta.name, item))
+                accepted.insert(place, (pool, item))
             else:
                 yield pool, index, item, rival
 

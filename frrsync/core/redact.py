@@ -1,7 +1,8 @@
 """Take passwords out of everything that a person or a program gets to see.
 
 FRR prints passwords in clear text in its running configuration, and so does what we render. In their
-place stands a short hash: enough to see that two passwords differ, useless for opening a session.
+place stands a short hash: enough to see that two passwords differ, useless for opening a session. FRR takes
+the beginning of a word for the word, so a template may have written ``neigh X passw``.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import re
 _SECRET = re.compile(
     r"""
     (?P<before>
-        \b(?:neighbor|peer) [ ]+ \S+ [ ]+ password           # BGP, LDP and MSDP sessions
+        \b(?:nei[a-z]*|peer) [ ]+ \S+ [ ]+ (?!passi)pas[a-z]*    # BGP, LDP and MSDP sessions
       | (?:^|(?<=[\n+-])) [ \t]* (?:enable[ ]+)? password    # terminal lines; only where a line starts
-      | \bkey-string                                        # key chains
-      | \bmessage-digest-key [ ]+ \d+ [ ]+ md5              # OSPF
+      | \bkey-s[a-z]*                                        # key chains
+      | \bmessage-d[a-z-]* [ ]+ \d+ [ ]+ md5                 # OSPF
       | \bauthentication [ ]+ key-id [ ]+ \d+ [ ]+ hash-algo [ ]+ \S+ [ ]+ key  # OSPFv3
-      | \bnhrp [ ]+ authentication | \btcp-md5-auth        # NHRP, MSDP
-      | \bauthentication-key | \bauthentication [ ]+ string  # OSPF, RIP
-      | \b(?:area-|domain-|isis[ ]+) password [ ]+ (?:clear|md5)
+      | \bnhrp [ ]+ authentication | \btcp-md5-auth          # NHRP, PCEP
+      | \bauthentication-k[a-z]* | \bauthentication [ ]+ string  # OSPF, RIP
+      | \b(?:area-|domain-|(?:isis|openfabric)[ ]+) password [ ]+ (?:clear|md5)
     )
     [ ]+ (?P<secret>[^\r\n]+)
     """,
@@ -36,9 +37,12 @@ def redact(text: str) -> str:
     return _SECRET.sub(_hide, text)
 
 
+def hidden(secret: str) -> str:
+    """Return what stands in the place of a password."""
+    digest = hashlib.sha256(b"frrsync:" + secret.encode()).hexdigest()
+    return f"<hidden:{digest[:8]}>"
+
+
 def _hide(match: re.Match[str]) -> str:
     secret = match["secret"].strip()
-    if _HIDDEN.fullmatch(secret):
-        return match[0]
-    digest = hashlib.sha256(b"frrsync:" + secret.encode()).hexdigest()
-    return f"{match['before']} <hidden:{digest[:8]}>"
+    return match[0] if _HIDDEN.fullmatch(secret) else f"{match['before']} {hidden(secret)}"

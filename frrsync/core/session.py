@@ -1,30 +1,36 @@
 """The BGP sessions of one node: which BGPPeers it has, and the neighbor that each becomes.
 
-Where two peers contradict each other, the one that runs counts, else the older one, else the first by name;
-the other is left out with a reason that names both, and everything else goes on. What concerns other nodes
-only is never looked at.
+Where two peers contradict each other, the older one counts, without time stamps the one that runs, else the
+first by name; the other is left out with a reason that names both, and everything else goes on. What concerns
+other nodes only is never looked at.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from frrsync.core.address import parse_address
-from frrsync.core.advertisement import age, mistake_of
+from frrsync.core.advertisement import mistake_of, placed, rival, seniority
 from frrsync.core.frr_config import Neighbor
+from frrsync.core.grammar import quoted
 from frrsync.core.selector import matches_any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
-    from frrsync.core.model import BGPPeer, Mistake, Node, Secret, Snapshot
+    from frrsync.core.model import BFDProfile, BGPPeer, Mistake, Node, Secret, Snapshot
 
 CONNECT_TIME = 5
 """Seconds between attempts when a BGPPeer names none: FRR 8.4 would wait 120 s after a failed one."""
 MULTIHOP = 254
 """Hops of ``ebgpMultiHop``; FRR prints 255 differently in 8.4 and 10.3, so one below."""
+Claim = tuple[str, str, int, str]
+"""What of a peer may contradict another: address or interface, VRF, own ASN, router ID."""
+EMPTY_CLAIMS: Mapping[str, Claim | None] = MappingProxyType({})
+"""For a node of which nothing is known to run."""
 _BASIC_AUTH = "kubernetes.io/basic-auth"
 _PASSWORD_LENGTH = 80
 
@@ -50,31 +56,84 @@ class Session:
         return self.peer.dynamic_asn == "internal" or self.peer.peer_asn == own
 
 
-def sessions_of(snapshot: Snapshot, node: Node, accepted: Collection[str] = ()) -> tuple[list[Session], list[Mistake]]:
-    """Return the sessions that this node should have, oldest peer first, and what is wrong with others.
+def claim(peer: BGPPeer) -> Claim:
+    """Return what of a peer may contradict another."""
+    return (*_identifier(peer), peer.my_asn, peer.router_id)
 
-    Peers named in ``accepted`` count as the oldest: manifests carry no time stamps, and a new file must not
-    push out the peers that run.
+
+def sessions_of(
+    snapshot: Snapshot, node: Node, accepted: Mapping[str, Claim | None] = EMPTY_CLAIMS
+) -> tuple[list[Session], list[Mistake]]:
+    """Return the sessions that this node should have, and what is wrong with others.
+
+    Peers named in ``accepted`` run. Those that still claim what they did then come first: neither a new object
+    nor the edit of an older one may push out a session that works. After them the older one counts.
     """
     sessions: list[Session] = []
     mistakes: list[Mistake] = []
-    for peer in sorted(snapshot.peers.values(), key=lambda item: (item.meta.name not in accepted, age(item.meta))):
+    running = {
+        name: int(before is not None and name in snapshot.peers and claim(snapshot.peers[name]) != before)
+        for name, before in accepted.items()
+    }
+    for peer in sorted(
+        snapshot.peers.values(), key=lambda item: (running.get(item.meta.name) != 0, seniority(item.meta, running))
+    ):
         if not matches_any(peer.node_selectors, node.meta.labels):
             continue
         try:
+            _check_alone(peer, node)
             _check_against([session.peer for session in sessions], peer)
             password = _password(peer, snapshot.secrets)
         except _LeftOutError as error:
-            mistakes.append(mistake_of("BGPPeer", peer.meta, error.field, f"left out on {node.meta.name}: {error}"))
+            mistakes.append(mistake_of("BGPPeer", peer.meta, error.field, f"left out: {error}"))
             continue
-        if peer.bfd_profile and peer.bfd_profile not in snapshot.bfd_profiles:
-            known = ", ".join(sorted(snapshot.bfd_profiles)) or "none"
-            text = (
-                f"found {peer.bfd_profile!r}, which no BFDProfile has; BFD runs with FRR's timers; allowed are: {known}"
-            )
-            mistakes.append(mistake_of("BGPPeer", peer.meta, "spec.bfdProfile", text))
-        sessions.append(Session(peer=peer, neighbor=_neighbor(peer, password)))
+        faults = {
+            "spec.bfdProfile": _bfd_fault(peer, snapshot.bfd_profiles),
+            "spec.sourceAddress": _source_fault(peer),
+        }
+        mistakes += [mistake_of("BGPPeer", peer.meta, field, text) for field, text in faults.items() if text]
+        sessions.append(Session(peer=peer, neighbor=_neighbor(peer, password, snapshot.bfd_profiles)))
     return sessions, mistakes
+
+
+def _bfd_fault(peer: BGPPeer, profiles: Mapping[str, BFDProfile]) -> str:
+    """Return what of BFD does not work although the session does, empty for nothing."""
+    if not peer.bfd_profile:
+        return ""
+    profile = profiles.get(peer.bfd_profile)
+    if profile is None:
+        known = ", ".join(sorted(profiles)) or "none"
+        return (
+            f"found {peer.bfd_profile!r}, but there is no BFDProfile of that name, or it holds a mistake; "
+            f"BFD runs with FRR's timers; defined are: {known}"
+        )
+    if not profile.echo_mode:
+        return ""
+    over_ipv6 = bool(peer.interface) or parse_address(peer.peer_address).version == 6
+    for is_so, what in (
+        (over_ipv6, "over IPv6"),
+        (peer.ebgp_multi_hop, "over several hops (ebgpMultiHop)"),
+        (bool(peer.vrf), "in a VRF"),
+    ):
+        if is_so:
+            return (
+                f"found {placed('BFDProfile', profile.meta)} with echoMode, which does not work {what}; "
+                "BFD runs without echo"
+            )
+    return ""
+
+
+def _source_fault(peer: BGPPeer) -> str:
+    """Return why FRR cannot dial, empty if it can; it takes such a source and fails to bind, for ever and silently."""
+    if not peer.source_address or not peer.peer_address:
+        return ""
+    version = parse_address(peer.peer_address).version
+    if parse_address(peer.source_address).version == version:
+        return ""
+    return (
+        f"found {peer.source_address}, from which FRR cannot dial {peer.peer_address}; "
+        f"allowed is an IPv{version} address of the node"
+    )
 
 
 def router_id(sessions: list[Session], node: Node) -> str:
@@ -104,53 +163,64 @@ def _identifier(peer: BGPPeer) -> tuple[str, str]:
     return peer.interface or peer.peer_address, peer.vrf
 
 
-def _check_local_asn(peer: BGPPeer) -> None:
-    """Raise for a ``localASN`` that FRR 8.4 or 10.3 refuses or turns into something else."""
+def _check_alone(peer: BGPPeer, node: Node) -> None:
+    """Raise for what FRR 8.4 or 10.3 refuses on this node, or turns into something else."""
+    if peer.peer_address in node.internal_ips and not peer.vrf:
+        raise _LeftOutError(
+            "spec.peerAddress",
+            f"found {peer.peer_address}, an address of Node {node.meta.name} itself; allowed is that of a router",
+        )
     if peer.local_asn is None:
         return
     if peer.local_asn in {peer.my_asn, peer.peer_asn}:
-        raise _LeftOutError("spec.localASN", f"found {peer.local_asn}, allowed is another one than myASN and peerASN")
+        text = f"found {peer.local_asn}, allowed is an ASN that is neither myASN nor peerASN, or none"
+        raise _LeftOutError("spec.localASN", text)
     if peer.dynamic_asn == "internal" or peer.peer_asn == peer.my_asn:
-        raise _LeftOutError("spec.localASN", f"found {peer.local_asn}, allowed is none on an internal (iBGP) session")
+        raise _LeftOutError("spec.localASN", f"found {peer.local_asn}, allowed is none on an internal session (iBGP)")
 
 
 def _check_against(others: list[BGPPeer], peer: BGPPeer) -> None:
     """Raise if one FRR cannot have this peer beside those that were there before it."""
-    _check_local_asn(peer)
+    vrf = f"VRF {peer.vrf}" if peer.vrf else "the default VRF"
     for other in others:
-        name = other.meta.name
+        name = rival("BGPPeer", other.meta, peer.meta)
         if _identifier(other) == _identifier(peer):
-            where = "spec.interface" if peer.interface else "spec.peerAddress"
-            raise _LeftOutError(where, f"found {_identifier(peer)[0]}, which BGPPeer {name} has on this node already")
+            field, what = ("interface", "over an interface") if peer.interface else ("peerAddress", "with an address")
+            where = f" in {vrf}" if peer.vrf else ""
+            text = f"found {_identifier(peer)[0]}{where} as in {name}; a node has one session {what}{where}"
+            raise _LeftOutError(f"spec.{field}", text)
         if other.vrf == peer.vrf and other.my_asn != peer.my_asn:
-            raise _LeftOutError(
-                "spec.myASN",
-                f"found {peer.my_asn}, allowed is {other.my_asn} as in BGPPeer {name}, which counts: one ASN a VRF",
-            )
+            text = f"found {peer.my_asn}, but {other.my_asn} in {name}; a node has one ASN in {vrf}"
+            raise _LeftOutError("spec.myASN", text)
         if peer.router_id and other.router_id and peer.router_id != other.router_id:
-            raise _LeftOutError(
-                "spec.routerID",
-                f"found {peer.router_id}, allowed is {other.router_id} as in BGPPeer {name}, which counts",
+            text = (
+                f"found {peer.router_id}, but {other.router_id} in {name}; a node has one router ID, and a BGPPeer "
+                "without one takes it from another"
             )
+            raise _LeftOutError("spec.routerID", text)
 
 
 def _password(peer: BGPPeer, secrets: Mapping[str, Secret]) -> str:
     """Return the password of the session; never part of an error text."""
     if not peer.password_secret:
         return peer.password
-    where = "spec.passwordSecret"
+    where = "spec.passwordSecret.name"
     secret = secrets.get(peer.password_secret)
     if secret is None:
-        raise _LeftOutError(where, f"found {peer.password_secret!r}, but there is no Secret of that name")
+        place = f" in namespace {peer.meta.namespace}" if peer.meta.namespace else ""
+        raise _LeftOutError(
+            where, f"found {peer.password_secret!r}, but there is no Secret of that name{place}, or it holds a mistake"
+        )
+    name = placed("Secret", secret.meta)
     if secret.type != _BASIC_AUTH:
-        raise _LeftOutError(where, f"Secret {peer.password_secret} has type {secret.type}, allowed is {_BASIC_AUTH}")
+        raise _LeftOutError(where, f"found {name} of type {quoted(secret.type)}, allowed is {_BASIC_AUTH}")
     if not secret.password:
-        raise _LeftOutError(where, f"Secret {peer.password_secret} has no value for key password")
+        raise _LeftOutError(where, f"found {name} without a value for key password; it needs one")
     text = secret.password
     if len(text) > _PASSWORD_LENGTH or not text.isascii() or not text.isprintable() or set(text) & set(" |?"):
         raise _LeftOutError(
             where,
-            f"Secret {peer.password_secret} has a password that FRR cannot take; allowed are 1 to "
+            f"found {name} with a password that FRR cannot take; allowed are 1 to "
             f"{_PASSWORD_LENGTH} printable ASCII characters without blank, | and ?",
         )
     return text
@@ -168,7 +238,18 @@ def _timers(peer: BGPPeer) -> tuple[int | None, int | None]:
     return keepalive, hold
 
 
-def _neighbor(peer: BGPPeer, password: str) -> Neighbor:
+def _hops(profile: BFDProfile | None) -> int:
+    """Return the hops of a session over several of them.
+
+    bgpd gives its BFD session the TTL that is left after these hops, whatever the profile says (8.4 and 10.3);
+    so the profile's ``minimumTtl`` counts only if the hops are those that it allows.
+    """
+    if profile is None or profile.minimum_ttl is None:
+        return MULTIHOP
+    return min(256 - profile.minimum_ttl, MULTIHOP)
+
+
+def _neighbor(peer: BGPPeer, password: str, profiles: Mapping[str, BFDProfile]) -> Neighbor:
     keepalive, hold = _timers(peer)
     external = peer.dynamic_asn == "external" or (peer.peer_asn is not None and peer.peer_asn != peer.my_asn)
     over_ipv6 = bool(peer.peer_address) and parse_address(peer.peer_address).version == 6
@@ -179,7 +260,7 @@ def _neighbor(peer: BGPPeer, password: str) -> Neighbor:
         description=peer.meta.name,
         bfd_profile=peer.bfd_profile,
         password=password,
-        ebgp_multihop=MULTIHOP if peer.ebgp_multi_hop and external else None,
+        ebgp_multihop=_hops(profiles.get(peer.bfd_profile)) if peer.ebgp_multi_hop and external else None,
         # A router's global IPv6 address need not be on the link; MetalLB lifts the check as well.
         disable_connected_check=over_ipv6 and external and not peer.ebgp_multi_hop,
         local_as=peer.local_asn,

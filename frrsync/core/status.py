@@ -1,23 +1,12 @@
-"""What an agent knows about itself, and the one document that everybody gets to see of it.
-
-The member names of the document are a contract (``docs/commands.md``): members are added, never renamed
-or removed. What is not known is ``null``, never zero and never an empty text. Times are RFC 3339 in UTC,
-and nothing in the document depends on the moment in which it is built.
-"""
+"""What an agent knows about itself; ``core.status_document`` makes of it what everybody gets to see."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from frrsync.core.redact import redact
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from frrsync.core.announce import Verdict
     from frrsync.core.model import Mistake, NamespacedName
 
@@ -31,9 +20,12 @@ class ProblemCode(StrEnum):
     """What can be wrong with a node; the document's ``problems[].code``."""
 
     STARTING = "starting"
+    PAUSED = "paused"
+    WITHDRAWAL_HELD = "withdrawalHeld"
     BLOCKED = "blocked"
     FRR_UNREACHABLE = "frrUnreachable"
     APPLY_FAILED = "applyFailed"
+    FILE_NOT_WRITTEN = "fileNotWritten"
     SESSION_DOWN = "sessionDown"
     BFD_DOWN = "bfdDown"
     NO_PEER = "noPeer"
@@ -58,6 +50,50 @@ class FrrState:
     reachable: bool | None = None
     version: str | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldWithdrawal:
+    """A mass withdrawal that is held back until it is confirmed; times are seconds since the epoch.
+
+    Attributes:
+        prefixes: how many would go, of those that are ``announced``.
+        objects: how many objects vanished; 0 when an agent started without them.
+        named: the first few of them, such as ``Service default/web``.
+        until: when it is let go by itself.
+
+    """
+
+    prefixes: int
+    announced: int
+    objects: int
+    named: tuple[str, ...]
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainState:
+    """How far the node is drained; times are seconds since the epoch.
+
+    Attributes:
+        stage: ``lowered`` (announced as the last choice) or ``withdrawn``.
+        asked_by: ``order``, ``label``, ``annotation``, ``stop``.
+        since: when the first of them was noticed.
+        drain_time: seconds from ``lowered_at`` to the withdrawal.
+        lowered_at: when FRR took the first stage; None before, or if there was none.
+        withdrawn_at: when FRR was told to withdraw; None before.
+        told: FRR has sent the withdrawals to every established session; None before ``withdrawn_at``.
+
+    """
+
+    stage: str
+    asked_by: tuple[str, ...]
+    since: float | None
+    drain_time: float
+    lowered_at: float | None = None
+    withdrawn_at: float | None = None
+    told: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +167,10 @@ class AgentStatus:
     Attributes:
         started_at: seconds since the epoch.
         blocked: what keeps the agent from deciding or rendering; empty when nothing does.
+        paused_until: seconds since the epoch until which nothing is sent; None when not paused.
+        held: a mass withdrawal that waits for a confirmation; None when there is none.
+        unwritten: why the file that FRR starts with is not what FRR runs; empty when it is.
+        drain: None when the node is not drained.
         services: every verdict; Services of another type are left out of the document.
         ignored_kinds: kinds found among the manifests that are none of ours.
 
@@ -141,6 +181,10 @@ class AgentStatus:
     started_at: float
     observe: bool = False
     blocked: str = ""
+    paused_until: float | None = None
+    held: HeldWithdrawal | None = None
+    unwritten: str = ""
+    drain: DrainState | None = None
     frr: FrrState = FrrState()
     last_apply: LastApply | None = None
     sessions: tuple[SessionState, ...] = ()
@@ -148,129 +192,6 @@ class AgentStatus:
     pending: tuple[PendingService, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     ignored_kinds: tuple[str, ...] = ()
-
-
-def document(status: AgentStatus) -> Document:
-    """Return the document of ``frrsync status``: plain values, ready for JSON or YAML."""
-    found = [{"code": str(code), "message": redact(message)} for code, message in problems(status)]
-    services = [_service(verdict) for verdict in status.services if verdict.reason != "notLoadBalancer"]
-    return {
-        "api_version": "v1",
-        "node": status.node,
-        "version": status.version,
-        "started_at": _timestamp(status.started_at),
-        "observe": status.observe,
-        "ok": not found,
-        "problems": found,
-        "frr": {**asdict(status.frr), "error": _redacted(status.frr.error)},
-        "last_apply": _last_apply(status.last_apply) if status.last_apply else None,
-        "sessions": [{**asdict(session), "since": _timestamp(session.since)} for session in status.sessions],
-        "services": services,
-        "pending": [_pending(pending) for pending in status.pending],
-        "mistakes": [mistake_document(mistake) for mistake in status.mistakes],
-        "ignored_kinds": list(status.ignored_kinds),
-        "counts": _counts(status, services),
-    }
-
-
-def mistake_document(mistake: Mistake) -> Document:
-    """Return the document of one mistake, as ``frrsync check`` and the status give it."""
-    return {**asdict(mistake), "message": redact(mistake.message)}
-
-
-def problems(status: AgentStatus) -> Iterator[tuple[ProblemCode, str]]:
-    """Yield what somebody should look at, the most urgent first; nothing when all is well.
-
-    A Service that this node does not announce is no problem by itself: another node may have its
-    endpoints. One that waits for an address is.
-    """
-    yield from _frr_problems(status)
-    for session in status.sessions:
-        subject = f"session to {session.peer}" + (f" ({session.name})" if session.name else "")
-        if session.state != ESTABLISHED:
-            last = f", last reset: {session.last_reset}" if session.last_reset else ""
-            yield ProblemCode.SESSION_DOWN, f"{subject} is {session.state or 'unknown to FRR'}{last}"
-        elif session.bfd is not None and session.bfd.lower() != "up":
-            yield ProblemCode.BFD_DOWN, f"{subject} is up, but its BFD session is {session.bfd}"
-    unheard = sum(verdict.announced or verdict.reason == "noPeer" for verdict in status.services)
-    if unheard and not status.sessions:
-        yield ProblemCode.NO_PEER, f"{unheard} Services to announce, but no BGPPeer selects node {status.node}"
-    for pending in status.pending:
-        yield ProblemCode.NO_ADDRESS, f"Service {pending.service} has no address: {pending.message}"
-    for file, count in sorted(Counter(mistake.file for mistake in status.mistakes).items()):
-        yield ProblemCode.MISTAKES, f"{count} {'mistake' if count == 1 else 'mistakes'} in {file}"
-
-
-def _frr_problems(status: AgentStatus) -> Iterator[tuple[ProblemCode, str]]:
-    last = status.last_apply
-    if status.frr.reachable is False:
-        yield ProblemCode.FRR_UNREACHABLE, status.frr.error or "FRR does not answer"
-    if status.blocked and status.blocked != status.frr.error:
-        yield ProblemCode.BLOCKED, f"the last good configuration stays: {status.blocked}"
-    elif last is None and status.frr.reachable is not False:
-        yield ProblemCode.STARTING, "nothing has been applied since the agent started"
-    if last is not None and last.result in {ApplyResult.FAILED, ApplyResult.ROLLED_BACK}:
-        yield (
-            ProblemCode.APPLY_FAILED,
-            f"the last apply {_ENDED[last.result]}: {last.error or 'no reason known'}",
-        )
-
-
-_ENDED = {ApplyResult.FAILED: "failed", ApplyResult.ROLLED_BACK: "was rolled back"}
-
-
-def _last_apply(last: LastApply) -> Document:
-    resets = [{**asdict(reset), "reason": redact(reset.reason)} for reset in last.resets]
-    return {
-        **asdict(last),
-        "at": _timestamp(last.at),
-        "result": str(last.result),
-        "resets": resets,
-        "error": _redacted(last.error),
-    }
-
-
-def _service(verdict: Verdict) -> Document:
-    return {
-        "namespace": verdict.service.namespace,
-        "name": verdict.service.name,
-        "addresses": list(verdict.addresses),
-        "announced": verdict.announced,
-        "reason": None if verdict.reason is None else str(verdict.reason),
-        "detail": verdict.detail,
-        "prefixes": list(verdict.prefixes),
-    }
-
-
-def _pending(pending: PendingService) -> Document:
-    name = pending.service
-    return {
-        "namespace": name.namespace,
-        "name": name.name,
-        "reason": str(pending.reason),
-        "message": pending.message,
-    }
-
-
-def _counts(status: AgentStatus, services: list[Document]) -> Document:
-    announced = [service for service in services if service["announced"]]
-    return {
-        "sessions": len(status.sessions),
-        "sessions_established": sum(session.state == ESTABLISHED for session in status.sessions),
-        "services": len(services),
-        "services_announced": len(announced),
-        "prefixes": len({prefix for service in announced for prefix in service["prefixes"]}),
-    }
-
-
-def _redacted(text: str | None) -> str | None:
-    return None if text is None else redact(text)
-
-
-def _timestamp(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,14 +210,3 @@ class ConfigDiff:
     def __bool__(self) -> bool:
         """Say whether there is a difference."""
         return bool(self.missing or self.unexpected)
-
-
-def diff_document(node: str, diff: ConfigDiff) -> Document:
-    """Return the document of ``frrsync config diff``, without passwords."""
-    return {
-        "api_version": "v1",
-        "node": node,
-        "equal": not diff,
-        "missing": [[redact(line) for line in path] for path in diff.missing],
-        "unexpected": [[redact(line) for line in path] for path in diff.unexpected],
-    }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from frrsync import log
 from frrsync.core.allocate import Allocator
 from frrsync.core.allocation import Allocations
+from frrsync.core.changes import changed_keys
 from frrsync.core.model import Kind
 
 if TYPE_CHECKING:
@@ -82,9 +83,7 @@ def is_complete(state: DirectoryState) -> bool:
 def _differing(
     before: Mapping[NamespacedName, _Value], after: Mapping[NamespacedName, _Value]
 ) -> Iterable[NamespacedName]:
-    if before is after:
-        return ()
-    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return sorted(name for name in changed_keys(before, after) if before.get(name) != after.get(name))
 
 
 def _why(name: NamespacedName, said: Pending | Note) -> dict[str, object]:

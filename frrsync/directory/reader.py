@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from frrsync.core.model import Origin
     from frrsync.directory.document import Chunk
 
 MAX_SIZE: Final = 10 * 1024 * 1024
@@ -81,10 +82,12 @@ class Part:
         return Part(line=line, items=tuple(items), is_broken=self.is_broken)
 
 
-def place(origin: object, file: str, line: int) -> None:
+def place(origin: Origin, file: str, line: int, offsets: Mapping[str, int] | None = None) -> None:
     """Tell an object where its text stands now, although it is frozen; see ``Part.moved``."""
     object.__setattr__(origin, "file", file)
     object.__setattr__(origin, "line", line)
+    if offsets is not None:
+        object.__setattr__(origin, "offsets", offsets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,13 @@ IPAddressPool that they came from. Nothing else is allowed: a later version gets
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING, Any
 
 from frrsync.core.address import parse_address
 from frrsync.core.allocation import Allocation
+from frrsync.core.changes import changed_keys
 from frrsync.core.model import NamespacedName
 from frrsync.errors import ConfigError
 
@@ -38,22 +40,34 @@ _FOOT = "\n}\n}\n"
 
 
 class RecordText:
-    """Writes records as text; the lines of what did not change are kept."""
+    """Writes records as text; only the lines of what changed are made anew."""
 
     def __init__(self) -> None:
-        self._lines: dict[NamespacedName, tuple[Allocation, str]] = {}
+        self._allocated: Mapping[NamespacedName, Allocation] = {}
+        self._names: list[NamespacedName] = []
+        self._lines: list[str] = []
 
     def of(self, allocated: Mapping[NamespacedName, Allocation]) -> str:
         """Return the text of a record, Services sorted by name."""
-        known = self._lines
-        lines: dict[NamespacedName, tuple[Allocation, str]] = {}
-        for name in sorted(allocated):
-            allocation = allocated[name]
-            line = known.get(name)
-            lines[name] = line if line is not None and line[0] is allocation else (allocation, _line(name, allocation))
-        self._lines = lines
-        entries = ",\n".join(line for _, line in lines.values())
+        changed = changed_keys(self._allocated, allocated)
+        if len(changed) > len(self._names) // 8:
+            self._names = sorted(allocated)
+            self._lines = [_line(name, allocated[name]) for name in self._names]
+        else:
+            for name in changed:
+                self._place(name, allocated.get(name))
+        self._allocated = allocated
+        entries = ",\n".join(self._lines)
         return f"{_HEAD}{entries}{_FOOT}"
+
+    def _place(self, name: NamespacedName, allocation: Allocation | None) -> None:
+        """Insert, replace or remove the line of one Service."""
+        index = bisect_left(self._names, name)
+        if index < len(self._names) and self._names[index] == name:
+            del self._names[index], self._lines[index]
+        if allocation is not None:
+            self._names.insert(index, name)
+            self._lines.insert(index, _line(name, allocation))
 
 
 def _line(name: NamespacedName, allocation: Allocation) -> str:

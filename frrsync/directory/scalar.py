@@ -54,7 +54,10 @@ def resolve_tagged(tag: str, text: str) -> Scalar:
     """
     short = tag.removeprefix(_TAG)
     if short == "binary":
-        return b64decode(text, validate=True).decode("utf-8", "replace")
+        try:
+            return b64decode(text, validate=True).decode("utf-8", "replace")
+        except ValueError as error:
+            raise ValueError("the value does not fit its tag !!binary, base64 is needed") from error
     if short == tag or short in {"str", "timestamp"}:
         return text
     value = resolve(text)

@@ -21,6 +21,7 @@ _COLLECTIONS: Final[dict[Kind, str]] = {
     Kind.L2_ADVERTISEMENT: "l2_advertisements",
     Kind.BFD_PROFILE: "bfd_profiles",
     Kind.COMMUNITY: "communities",
+    Kind.BGP_NODE_PARAMETERS: "node_parameters",
 }
 
 

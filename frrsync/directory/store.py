@@ -7,10 +7,11 @@ and of two texts for one object the one that was known first counts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from frrsync.core.manifests import DEFAULT_CONFIG_NAMESPACE
 from frrsync.core.model import Mistake, Snapshot
+from frrsync.directory.claim import FileState, collect, duplicate
 from frrsync.directory.reader import NO_SIGNATURE, FileContent, Presence, identity, place, read_file, scan
 from frrsync.directory.snapshot import SnapshotBuilder
 from frrsync.errors import ConfigError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from frrsync.core.model import ModelObject, ObjectKey
+    from frrsync.core.model import ObjectKey
     from frrsync.directory.reader import Signature
 
 
@@ -45,31 +46,13 @@ class DirectoryState:
 _EMPTY: Final = "is empty, what was read before stays in force; delete the file to remove its objects"
 
 
-class _Claim(NamedTuple):
-    """One text for an object; ``is_held`` says that it is the last good state of a text now broken."""
-
-    object: ModelObject
-    line: int
-    is_held: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class _File:
-    """What is remembered of one file."""
-
-    content: FileContent
-    claims: dict[ObjectKey, _Claim]
-    mistakes: tuple[Mistake, ...]
-    ignored_kinds: frozenset[str]
-
-
 class ManifestStore:
     """The objects of folders and files, kept up to date by reading what changed."""
 
     def __init__(self, roots: Sequence[Path], *, config_namespace: str = DEFAULT_CONFIG_NAMESPACE) -> None:
         self._roots = tuple(roots)
         self._config_namespace = config_namespace
-        self._files: dict[Path, _File] = {}
+        self._files: dict[Path, FileState] = {}
         self._claimants: dict[ObjectKey, tuple[Path, ...]] = {}
         self._contested: set[ObjectKey] = set()
         self._faulty: set[Path] = set()
@@ -154,46 +137,17 @@ class ManifestStore:
         if content.problem is not None and old is not None:
             kept = FileContent(signature=content.signature, parts=known, problem=content.problem)
             claims = {key: claim._replace(is_held=True) for key, claim in old.claims.items()}
-            new = _File(content=kept, claims=claims, mistakes=(content.problem,), ignored_kinds=old.ignored_kinds)
+            new = FileState(content=kept, claims=claims, mistakes=(content.problem,), ignored_kinds=old.ignored_kinds)
         else:
-            new = self._collect(content, old.claims if old else {})
+            new = collect(content, old.claims if old else {})
         self._replace(path, old, new)
-
-    def _collect(self, content: FileContent, before: dict[ObjectKey, _Claim]) -> _File:
-        """Return what a file says, with the last good state of what it no longer says soundly."""
-        claims: dict[ObjectKey, _Claim] = {}
-        twice: list[tuple[ObjectKey, _Claim]] = []
-        items = [entry for part in content.parts.values() for entry in part.items]
-        for line, item in items:
-            if item.key is None or item.object is None:
-                continue
-            claim, other = _Claim(item.object, line), claims.get(item.key)
-            if other is not None:
-                known = before.get(item.key)
-                is_known = known is not None and known.object == claim.object != other.object
-                twice.append((item.key, other if is_known else claim))
-                claim = claim if is_known else other
-            claims[item.key] = claim
-        broken = {item.key for _, item in items if item.mistakes}
-        for key, claim in before.items():
-            if key not in claims and (key in broken or content.is_broken):
-                claims[key] = claim._replace(is_held=True)
-        mistakes = [content.problem] if content.problem else []
-        mistakes += [mistake for _, item in items for mistake in item.mistakes]
-        mistakes += [_duplicate(key, claim, claims[key].object) for key, claim in twice]
-        return _File(
-            content=content,
-            claims=claims,
-            mistakes=tuple(mistakes),
-            ignored_kinds=frozenset(item.ignored_kind for _, item in items if item.ignored_kind),
-        )
 
     def _forget(self, path: Path) -> None:
         old = self._files.get(path)
         if old is not None:
             self._replace(path, old, None)
 
-    def _replace(self, path: Path, old: _File | None, new: _File | None) -> None:
+    def _replace(self, path: Path, old: FileState | None, new: FileState | None) -> None:
         """Put a file in the place of what it was, and note which objects that touches."""
         before = old.claims if old else {}
         after = new.claims if new else {}
@@ -232,10 +186,11 @@ class ManifestStore:
         claim = self._files[paths[0]].claims[key]
         used = self._builder.put(key, claim.object)
         if used is not claim.object:
-            place(used.meta.origin, claim.object.meta.origin.file, claim.line)
+            origin = claim.object.meta.origin
+            place(used.meta.origin, origin.file, claim.line, origin.offsets)
             self._files[paths[0]].claims[key] = claim._replace(object=used)
 
-    def _count_ignored(self, old: _File | None, new: _File | None) -> None:
+    def _count_ignored(self, old: FileState | None, new: FileState | None) -> None:
         before = old.ignored_kinds if old else frozenset()
         after = new.ignored_kinds if new else frozenset()
         for kind in before - after:
@@ -274,19 +229,7 @@ class ManifestStore:
             for path in others:
                 claim = self._files[path].claims[key]
                 if not claim.is_held:
-                    yield _duplicate(key, claim, known)
-
-
-def _duplicate(key: ObjectKey, claim: _Claim, known: ModelObject) -> Mistake:
-    origin = known.meta.origin
-    return Mistake(
-        file=claim.object.meta.origin.file,
-        line=claim.line,
-        kind=key.kind.value,
-        name=f"{key.namespace}/{key.name}" if key.namespace else key.name,
-        field="metadata.name",
-        message=f"the same object stands in {origin.file}:{origin.line} too, which counts",
-    )
+                    yield duplicate(key, claim, known)
 
 
 def check_paths(paths: Sequence[Path], config_namespace: str = DEFAULT_CONFIG_NAMESPACE) -> DirectoryState:

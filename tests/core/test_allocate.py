@@ -652,15 +652,18 @@ def test_overlapping_ranges_are_left_out_of_the_later_pool_and_reported() -> Non
     assert found == [
         (
             "pools.yaml:7: IPAddressPool metallb-system/a: spec.addresses[0]: "
-            "192.0.2.2-192.0.2.9 overlaps 192.0.2.0/30 of IPAddressPool b; it is not used until one is changed"
+            "left out: found 192.0.2.2-192.0.2.9, which overlaps 192.0.2.0/30 of IPAddressPool b (pools.yaml); "
+            "it is not used until one of the two is changed"
         ),
         (
             "pools.yaml: IPAddressPool metallb-system/c: spec.addresses[0]: "
-            "192.0.2.16/31 overlaps 192.0.2.16/32 of IPAddressPool a; it is not used until one is changed"
+            "left out: found 192.0.2.16/31, which overlaps 192.0.2.16/32 of IPAddressPool a (pools.yaml:7); "
+            "it is not used until one of the two is changed"
         ),
         (
             "pools.yaml: IPAddressPool metallb-system/c: spec.addresses[2]: "
-            "2001:db8::5/128 overlaps 2001:db8::/64 of IPAddressPool c; it is not used until one is changed"
+            "left out: found 2001:db8::5/128, which overlaps 2001:db8::/64 of IPAddressPool c (pools.yaml); "
+            "it is not used until one of the two is changed"
         ),
     ]
     asked = service("x", pool_name="a")
