@@ -9,7 +9,7 @@ from frrsync.core.redact import redact
 from frrsync.errors import CommandRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _LONGEST_LINE = 4000  # FRR 8.4 cuts at about 5,000 and runs the tail as a command of its own
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -61,6 +61,15 @@ def check_line(daemon: str, line: str) -> None:
         raise refused(daemon, line, 2, f"not sent: {len(line)} characters, at most {_LONGEST_LINE}")
     if found := _CONTROL.search(line):
         raise refused(daemon, line, 2, f"not sent: it has the control character {found[0]!r}")
+
+
+_CONTEXTS = ("router bgp ", "address-family ", "route-map ", "bfd", "profile ", "peer ", "vrf ", "interface ")
+
+
+def contexts_of(sent: Sequence[str]) -> tuple[str, ...]:
+    """Return the lines of the contexts that are open after these lines, where each batch begins at the top."""
+    start = max((number for number, line in enumerate(sent) if line == "configure terminal"), default=-1)
+    return tuple(line for line in sent[start + 1 :] if line.startswith(_CONTEXTS))
 
 
 class Batch(NamedTuple):

@@ -17,13 +17,15 @@ from frrsync.errors import ApplyError, CommandRefused, FrrUnavailable, VerifyErr
 from frrsync.frr.diff import make_plan
 from frrsync.frr.plan import Daemon
 from frrsync.frr.scope import managed, owner, run_by
+from frrsync.frr.soundness import fault_of
 from frrsync.frr.tree import difference
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from frrsync.errors import FrrsyncError
     from frrsync.frr.plan import Plan, Reset
+    from frrsync.frr.reprint import Learner
     from frrsync.frr.session import Frr
     from frrsync.frr.tree import Path, Tree
 
@@ -72,11 +74,13 @@ class Applier:
 
     Attributes:
         last: the result of the last apply, also of one that failed; None before the first.
+        learner: who knows which lines come from templates of the operator's; None without such templates.
 
     """
 
-    def __init__(self, frr: Frr) -> None:
+    def __init__(self, frr: Frr, make_plan: Callable[[Tree, Tree], Plan] = make_plan) -> None:
         self._frr = frr
+        self._make_plan = make_plan
         self._log = log.get("frr.apply")
         self._running: Tree | None = None
         self._generation = -1
@@ -84,6 +88,7 @@ class Applier:
         self._left_out: list[str] = []
         self._unverified: Tree | None = None
         self.last: ApplyResult | None = None
+        self.learner: Learner | None = None
 
     @property
     def is_verification_pending(self) -> bool:
@@ -92,7 +97,7 @@ class Applier:
 
     def plan(self, desired: Tree) -> Plan:
         """Return what an apply would send, without sending it."""
-        return make_plan(*self._compared(desired))
+        return self._make_plan(*self._compared(desired))
 
     def differences(self, desired: Tree) -> tuple[list[Path], list[Path]]:
         """Return the lines that are wanted and do not run, and those that run and are not wanted."""
@@ -117,9 +122,12 @@ class Applier:
             checkpoint = self._read() if kept is None else kept
             self._tell_left_out(wanted)
             reached = run_by(wanted, self._reachable)
-            plan = make_plan(checkpoint, reached)
+            if self.learner is not None:
+                reached = self.learner.recognize(checkpoint, reached)
+            _require_sound(reached, self._origin)
+            plan = self._make_plan(checkpoint, reached)
             if plan:
-                may_defer = kept is not None and len(plan.commands) <= SMALL_PLAN
+                may_defer = kept is not None and len(plan.commands) <= SMALL_PLAN and not self._may_learn(plan)
                 self._execute(plan, checkpoint, reached, verify=not may_defer)
                 if may_defer:
                     self._running, self._unverified = reached, wanted
@@ -172,23 +180,41 @@ class Applier:
         try:
             self._frr.send(plan.commands)
             if verify:
-                self._verify(wanted)
+                self._verify_twice(wanted, checkpoint)
         except CommandRefused as error:
             self._require_same_daemons(error)
             rolled_back, outcome = self._roll_back(checkpoint)
             # the line stands last: whoever hides passwords again hides all that follows one
             raise ApplyError(
-                f"{error.daemon} refused a line with status {error.status} ({outcome}): {redact(error.text)}: "
-                f"{redact(error.line)!r}",
+                f"{error.daemon} refused a line{self._origin(error.line)} with status {error.status} ({outcome}): "
+                f"{self._shown(error.text)}: {self._shown(error.line)!r}",
                 rolled_back=rolled_back,
+                paths=((*(line for line in error.context if line != error.line), error.line),),
             ) from error
         except VerifyError as error:
             rolled_back, outcome = self._roll_back(checkpoint)
             raise VerifyError(
-                f"FRR took every line but runs something else ({outcome}): {error}", rolled_back=rolled_back
+                f"FRR took every line but runs something else ({outcome}): {error}",
+                rolled_back=rolled_back,
+                paths=error.paths,
             ) from error
 
-    def _verify(self, wanted: Tree) -> None:
+    def _verify_twice(self, wanted: Tree, checkpoint: Tree) -> None:
+        """Read back and compare; what differs is sent once more if that resets nobody.
+
+        Somebody else may have changed FRR in between, which is no reason to take everything back.
+        """
+        try:
+            self._verify(wanted, checkpoint)
+        except VerifyError as error:
+            again = self._make_plan(self._running or {}, wanted)
+            if again.resets:
+                raise
+            self._frr.send(again.commands)
+            self._verify(wanted, checkpoint)
+            self._log.warning("frr_changed_by_others", differences=str(error))
+
+    def _verify(self, wanted: Tree, checkpoint: Tree) -> None:
         """Read back and compare."""
         generation, reachable = self._generation, self._reachable
         running = self._read()
@@ -196,8 +222,29 @@ class Applier:
             raise FrrUnavailable(_RESTARTED)
         if self._reachable != reachable:
             raise FrrUnavailable(_CAME_OR_WENT)
-        if running != wanted:
-            raise VerifyError(_summary(running, wanted))
+        if running != wanted and not self._is_explained(checkpoint, running, wanted):
+            missing, unexpected = _differences(running, wanted)
+            raise VerifyError(_summary(running, wanted), paths=(*missing, *unexpected)[:_SHOWN_DIFFERENCES])
+
+    def _may_learn(self, plan: Plan) -> bool:
+        """Say whether the plan sends lines that FRR may print in another form."""
+        return self.learner is not None and self.learner.prints(command.line for command in plan.commands)
+
+    def _is_explained(self, checkpoint: Tree, running: Tree, wanted: Tree) -> bool:
+        """Say whether all that differs are lines of the operator's templates that FRR prints in another form."""
+        if self.learner is None:
+            return False
+        if again := self.learner.send_again(checkpoint, running, wanted):
+            self._frr.send(again)
+            running = self._read()
+        return running == wanted or self.learner.learn(checkpoint, running, wanted) == running
+
+    def _shown(self, text: str) -> str:
+        return redact(self.learner.hide(text) if self.learner is not None else text)
+
+    def _origin(self, line: str) -> str:
+        place = self.learner.place_of(line) if self.learner is not None else ""
+        return f" of {place}" if place else ""
 
     def _require_same_daemons(self, error: CommandRefused) -> None:
         """Tell a refused line from one that came to a daemon that has just started, empty."""
@@ -216,7 +263,7 @@ class Applier:
                 running, before = self._against(checkpoint)
                 if running == before:
                     return True, "rolled back"
-                self._frr.send(make_plan(running, before).commands)
+                self._frr.send(self._make_plan(running, before).commands)
             running, before = self._against(checkpoint)
         except VtyError as error:
             self._log.error("frr_rollback_failed", reason=str(error))
@@ -255,6 +302,14 @@ class Applier:
                 resets=len(self.last.resets),
             )
         return self.last
+
+
+def _require_sound(wanted: Tree, origin: Callable[[str], str]) -> None:
+    """Raise ApplyError for what no FRR can run; nothing has been sent then."""
+    if found := fault_of(wanted):
+        path, reason = found
+        which = f"not sent, a line{place}" if (place := origin(path[-1])) else "not sent"
+        raise ApplyError(f"{which}: {redact(reason)}: {redact(' / '.join(path))!r}", rolled_back=True, paths=(path,))
 
 
 def _size(tree: Tree) -> int:

@@ -33,7 +33,7 @@ from frrsync.frr.policy import RouteMaps, read_instance, steps
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from frrsync.frr.policy import Steps
+    from frrsync.frr.policy import Instance, Steps
     from frrsync.frr.tree import Tree
 
 _FAMILY = "address-family "
@@ -66,6 +66,19 @@ def _names_group(line: str) -> bool:
     return " peer-group " in line and not neighbor_of(line)
 
 
+def _without_common_networks(router: Tree, other: Tree) -> Tree:
+    """Return an instance without the prefixes that the other state has too, so that each is looked at once."""
+    found: Tree = {}
+    for line, content in router.items():
+        known = other.get(line, {}) if line.startswith(_FAMILY) else {}
+        found[line] = (
+            {item: below for item, below in content.items() if item not in known or not item.startswith("network ")}
+            if known
+            else content
+        )
+    return found
+
+
 class _Planner:
     """Collects the commands of one plan, step by step."""
 
@@ -76,6 +89,7 @@ class _Planner:
         self._new_maps = RouteMaps.read(desired)
         self._temporary: list[str] = []
         self._leaving: list[Command] = []
+        self._closed: list[str] = []
         self.commands: list[Command] = []
         self.resets: list[Reset] = []
 
@@ -124,7 +138,8 @@ class _Planner:
     # route-maps
 
     def _map_removals(self) -> None:
-        unused = [name for name in self._old_maps.entries if name not in self._new_maps.entries]
+        # sorted: FRR 8.4 prints maps in the order of their creation, and a plan is the same wherever it is made
+        unused = sorted(name for name in self._old_maps.entries if name not in self._new_maps.entries)
         self.commands.extend(map_commands.remove(name) for name in [*unused, *self._temporary])
 
     # BGP instances
@@ -145,6 +160,8 @@ class _Planner:
         if have == wanted and line in self._running:
             return
         context = (line,)
+        complete = (have, wanted)
+        have, wanted = _without_common_networks(have, wanted), _without_common_networks(wanted, have)
         costs = {peer: neighbor.made_otherwise(peer, have, wanted) for peer in _peers(have) if peer in _peers(wanted)}
         staying = [peer for peer, reason in costs.items() if not reason]
         # Members before their peer-group, which FRR prints first and which would take them with it.
@@ -156,8 +173,10 @@ class _Planner:
             costs[peer] = cause or reason
         self.resets.extend(Reset(peer, reason) for peer, reason in costs.items() if reason)
         have = self._leave_families(context, have, wanted)
-        self._prefixes(context, have, wanted)
+        self._prefixes(context, read_instance(have, wanted, complete[0]), read_instance(wanted, have, complete[1]))
         self._family_lines(context, have, wanted, set(staying))
+        self._send(context, *(f"no neighbor {peer} shutdown" for peer in self._closed))
+        self._closed.clear()
         for peer in _peers(wanted):
             if peer not in staying:
                 self._new_neighbor(context, peer, wanted)
@@ -202,7 +221,11 @@ class _Planner:
         below = neighbor.costs_below(peer, have, wanted)
         bracket = len(costly) > 1 or any(needs_bracket(line) for line in costly) or (costly and below)
         if bracket and not neighbor.stays_down(peer, wanted):
-            self._send(context, f"neighbor {peer} shutdown", *lines, f"no neighbor {peer} shutdown")
+            self._send(context, f"neighbor {peer} shutdown", *lines)
+            if below:  # its families change while it is down: 10.3 would end the new session once more
+                self._closed.append(peer)
+            else:
+                self._send(context, f"no neighbor {peer} shutdown")
         else:
             self._send(context, *lines)
         return next(iter([*costly, *below]), "")
@@ -210,7 +233,7 @@ class _Planner:
     def _new_neighbor(self, context: tuple[str, ...], peer: str, wanted: Tree) -> None:
         """Bring up a neighbor so that it opens one session, complete, and nothing leaks before its maps stand."""
         own = [line for line in wanted if neighbor_of(line) == peer]
-        first = next(line for line in own if creates_neighbor(line))
+        first = next((line for line in own if creates_neighbor(line)), own[0])  # FRR refuses one without remote-as
         down = f"neighbor {peer} shutdown"
         self._send(context, first, down, *(line for line in own if line not in (first, down)))
         for family, content in wanted.items():
@@ -222,9 +245,8 @@ class _Planner:
 
     # prefixes, and lines of families
 
-    def _prefixes(self, context: tuple[str, ...], have: Tree, wanted: Tree) -> None:
-        before, after = read_instance(have, wanted), read_instance(wanted, have)
-        if before == after:
+    def _prefixes(self, context: tuple[str, ...], before: Instance, after: Instance) -> None:
+        if (before.networks, before.outbound) == (after.networks, after.outbound):
             return
         way = steps(before, after, self._old_maps, self._new_maps)
         self._make_temporary(way)

@@ -45,28 +45,36 @@ class Instance:
 
     Attributes:
         networks: the class map of every prefix whose line the other state does not have.
-        classes: the class maps of all prefixes.
         outbound: the outbound map of every neighbor in every family.
+        families: the contexts of the whole instance.
 
     """
 
     networks: dict[FamilyPrefix, str] = field(default_factory=dict)
-    classes: set[str] = field(default_factory=set)
     outbound: dict[FamilyNeighbor, str] = field(default_factory=dict)
+    families: tuple[tuple[str, Tree], ...] = ()
+
+    def classes(self) -> set[str]:
+        """Return the class maps of all prefixes; looks at every line."""
+        return {
+            line.rpartition(" ")[2]
+            for family, content in self.families
+            if family.startswith("address-family ")
+            for line in content
+            if line.startswith("network ")
+        }
 
 
-def read_instance(router: Tree, other: Tree) -> Instance:
+def read_instance(router: Tree, other: Tree, complete: Tree | None = None) -> Instance:
     """Read networks and outbound maps from the tree below a ``router bgp`` line.
 
-    One line changed among ten thousand must not cost ten thousand looks at a line; so lines that both
-    states have are only asked for their class.
+    ``complete`` has all prefixes where ``router`` has only those that the other state lacks.
     """
-    instance = Instance()
+    instance = Instance(families=tuple((router if complete is None else complete).items()))
     for family, content in router.items():
         if not family.startswith("address-family "):
             continue
         known = other.get(family, {})
-        instance.classes.update({line.rpartition(" ")[2] for line in content if line.startswith("network ")})
         for line in content:
             if line.startswith("network "):
                 if line not in known:
@@ -169,12 +177,17 @@ class _Transition:
 
     def steps(self) -> Steps:
         """Return the steps."""
+        if all(
+            before == after and self._old.entries.get(before) == self._new.entries.get(after)
+            for before, after in self._pairs.values()
+        ):
+            return self._under_the_same_maps()
         old_tags = {key: self._old.tag(name) for key, name in self._old_networks.items()}
         new_tags = {key: self._new.tag(name) for key, name in self._new_networks.items()}
-        used = {self._new.tag(name) for name in self._after.classes}
+        used = {self._new.tag(name) for name in self._after.classes()}
         # A map may know a class that no prefix has any more: it says what happens to those that still leave.
         used.update(tag for _, name in self._pairs.values() for tag in self._new.by_tag(name))
-        changed = self._changed({self._old.tag(name) for name in self._before.classes} & used)
+        changed = self._changed({self._old.tag(name) for name in self._before.classes()} & used)
         leaving = [key for key in self._old_networks if key not in new_tags]
         self._result.withdraw_first = [key for key in leaving if old_tags[key] in changed]
         self._result.withdraw = [key for key in leaving if old_tags[key] not in changed]
@@ -184,6 +197,12 @@ class _Transition:
             tag for key, tag in old_tags.items() if tag not in used and key not in self._result.withdraw_first
         }
         self._finish(used, still_used | set(transit.values()), transit)
+        return self._result
+
+    def _under_the_same_maps(self) -> Steps:
+        """Return the steps where no class changes its meaning: one line a prefix, and no look at the others."""
+        self._result.moves.append(({}, self._new_networks))
+        self._result.withdraw = [key for key in self._old_networks if key not in self._new_networks]
         return self._result
 
     def _changed(self, shared: set[str]) -> set[str]:

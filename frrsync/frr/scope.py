@@ -101,7 +101,7 @@ def managed(tree: Tree, dialect: Dialect, only: Daemon | None = None) -> Tree:
             found[line] = _router(content, dialect)
         elif line == "bfd":
             if content:
-                found[line] = _bfd(content)
+                found[line] = bfd_form(content)
         else:
             found[line] = content
     return found
@@ -118,7 +118,15 @@ def unmanaged(tree: Tree) -> tuple[str, ...]:
 
 
 def _router(content: Tree, dialect: Dialect) -> Tree:
-    """Bring a BGP instance into the form that compares."""
+    """Bring a BGP instance of ours into the form that compares."""
+    found = router_form(content, dialect)
+    if _NO_DEFAULT_FAMILY not in content:
+        activate_implicitly(found, _IPV4_UNICAST)
+    return found
+
+
+def router_form(content: Tree, dialect: Dialect) -> Tree:
+    """Bring lines of a BGP instance into the form that compares; who is active in a family stays as it is said."""
     found: Tree = {}
     for line, children in content.items():
         if line.startswith("address-family "):
@@ -130,23 +138,21 @@ def _router(content: Tree, dialect: Dialect) -> Tree:
             if " bfd " in line and line.startswith("neighbor "):
                 # FRR adds the plain line to the one with a profile
                 found.setdefault(line.partition(" bfd ")[0] + " bfd", {})
-    if _NO_DEFAULT_FAMILY not in content:
-        _activate_implicitly(found)
     return found
 
 
-def _activate_implicitly(router: Tree) -> None:
-    """Write what the default means: each neighbor is active in IPv4 unicast that is not said not to be.
+def activate_implicitly(router: Tree, family_line: str) -> None:
+    """Write what the default means: each neighbor is active in this family that is not said not to be.
 
     FRR prints only the exceptions, and turns them round when the default is changed.
     """
-    family = router.setdefault(_IPV4_UNICAST, {})
+    family = router.setdefault(family_line, {})
     peers = dict.fromkeys(line.split(" ", 2)[1] for line in router if line.startswith("neighbor "))
     for peer in peers:
         if family.pop(f"no neighbor {peer} activate", None) is None:
             family[f"neighbor {peer} activate"] = {}
     if not family:
-        del router[_IPV4_UNICAST]
+        del router[family_line]
 
 
 def _family(content: Tree, dialect: Dialect) -> Tree:
@@ -171,6 +177,6 @@ def _is_peer_default(line: str, dialect: Dialect) -> bool:
     return line.startswith("neighbor ") and line.endswith((" enforce-first-as", " bfd strict"))
 
 
-def _bfd(content: Tree) -> Tree:
+def bfd_form(content: Tree) -> Tree:
     """Bring the ``bfd`` context into the form that compares."""
     return {line: {inner: {} for inner in children if inner not in _BFD_DEFAULTS} for line, children in content.items()}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from frrsync.core.show_command import show_command
 from frrsync.errors import CommandRefused, ConfigError, FrrUnavailable, VtyError
-from frrsync.frr import scope
+from frrsync.frr import scope, shared
 from frrsync.frr.answer import Batch
 from frrsync.frr.dialect import dialect_of
 from frrsync.frr.plan import Daemon
@@ -65,6 +65,10 @@ class Frr(Protocol):
     @property
     def reachable(self) -> Collection[Daemon]:
         """Return the daemons whose lines the last ``read`` returned; nothing is known about the others."""
+
+    @property
+    def whole(self) -> Tree:
+        """Return all that bgpd ran at the last ``read``, the operator's too; empty in an FRR of our own."""
 
     def read(self) -> Tree:
         """Return what runs of frrsync's, in the form that compares; the tree must not be changed."""
@@ -131,12 +135,18 @@ class _Parsed:
 
     digest: bytes = b""
     tree: Tree = field(default_factory=dict)
+    whole: Tree = field(default_factory=dict)
+    is_shared: bool = False
 
     def read(self, text: str, dialect: Dialect, daemon: Daemon) -> Tree:
         """Return frrsync's part of a daemon's text."""
         digest = blake2b(text.encode(), digest_size=16).digest()
         if digest != self.digest:
-            self.tree = scope.managed(parse(text), dialect, only=daemon)
+            if self.is_shared:
+                self.whole = parse(text)
+                self.tree = shared.ours(self.whole, dialect, only=daemon)
+            else:
+                self.tree = scope.managed(parse(text), dialect, only=daemon)
             self.digest = digest
         return self.tree
 
@@ -148,11 +158,13 @@ class _RunningFrr(ABC):
     and empty, does not have any more.
     """
 
-    def __init__(self, folder: Path, vtysh: Vtysh, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self, folder: Path, vtysh: Vtysh, *, timeout: float = TIMEOUT_SECONDS, is_shared: bool = False
+    ) -> None:
         self._daemons = Daemons(folder, timeout)
         self._vtysh = vtysh
         self._timeout = timeout
-        self._parsed = {daemon: _Parsed() for daemon in Daemon}
+        self._parsed = {daemon: _Parsed(is_shared=is_shared) for daemon in Daemon}
         self._silent: frozenset[Daemon] = frozenset()
         self._reachable: frozenset[Daemon] = frozenset()
 
@@ -170,6 +182,11 @@ class _RunningFrr(ABC):
     def reachable(self) -> Collection[Daemon]:
         """Return the daemons whose lines the last ``read`` returned; nothing is known about the others."""
         return self._reachable
+
+    @property
+    def whole(self) -> Tree:
+        """Return all that bgpd ran at the last ``read``, the operator's too; empty in an FRR of our own."""
+        return self._parsed[Daemon.BGPD].whole
 
     def read(self) -> Tree:
         """Return what runs of frrsync's, in the form that compares; the tree must not be changed."""
@@ -214,7 +231,8 @@ class SocketFrr(_RunningFrr):
                 one.configure(["configure terminal", *batch.context])
                 for independent, lines in groupby(batch.lines, key=lambda line: line.startswith(_INDEPENDENT)):
                     one.configure(lines, window=PIPELINE_WINDOW if independent else 1)
-            except CommandRefused:
+            except CommandRefused as error:
+                error.context = batch.context
                 one.send("end")
                 raise
             one.send("end")
@@ -257,9 +275,10 @@ def open_frr(settings: Settings, *, timeout: float = TIMEOUT_SECONDS) -> Frr:
     """Return the FRR that the settings name; nothing is connected before it is used."""
     vtysh = Vtysh(settings.vtysh, settings.vty_dir, settings.frr_namespace, timeout)
     folder = settings.vty_dir / settings.frr_namespace
+    is_shared = settings.frr_mode == "shared"
     if settings.apply_with == "vtysh":
-        return VtyshFrr(folder, vtysh, timeout=timeout)
-    return SocketFrr(folder, vtysh, timeout=timeout)
+        return VtyshFrr(folder, vtysh, timeout=timeout, is_shared=is_shared)
+    return SocketFrr(folder, vtysh, timeout=timeout, is_shared=is_shared)
 
 
 def _batches(commands: Sequence[Command]) -> Iterator[tuple[Daemon, Batch]]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from frrsync.errors import VtyError
 
 SESSIONS_COMMAND = "show bgp vrf all summary json"
+FAILED_COMMAND = "show bgp vrf all summary failed json"
+"""Asked for while a session is down: the summary does not say why."""
 BFD_COMMAND = "show bfd peers json"
 
 
@@ -37,6 +39,8 @@ class Session:
         state: FRR's word, ``Established`` when routes are exchanged.
         uptime_seconds: since the session was established; None while it is not.
         connections_established, connections_dropped: since bgpd started.
+        last_reset: FRR's words for why it is not established; None while it is, and where FRR does not say.
+        messages_queued: messages that bgpd has not written to the connection yet.
 
     """
 
@@ -49,6 +53,8 @@ class Session:
     connections_established: int | None
     connections_dropped: int | None
     families: tuple[SessionFamily, ...]
+    last_reset: str | None = None
+    messages_queued: int | None = None
 
     @property
     def is_established(self) -> bool:
@@ -97,6 +103,30 @@ def read_sessions(text: str) -> tuple[Session, ...]:
     return tuple(sessions.values())
 
 
+def advertised_command(session: Session, family: SessionFamily) -> str:
+    """Return what asks for the prefixes that a neighbor was sent in one family."""
+    return f"show bgp vrf {session.vrf or 'default'} {family.name} neighbors {session.peer} advertised-routes json"
+
+
+def read_advertised(text: str, command: str) -> frozenset[str]:
+    """Read the answer to :func:`advertised_command`."""
+    return frozenset(prefix for prefix, _ in _members(dict(_members(_document(text, command))).get("advertisedRoutes")))
+
+
+def with_reasons(sessions: tuple[Session, ...], text: str) -> tuple[Session, ...]:
+    """Return the sessions with the reasons that the answer to ``show bgp vrf all summary failed json`` gives."""
+    reasons: dict[tuple[str, str], str] = {}
+    for vrf, families in _members(_document(text, FAILED_COMMAND)):
+        for _family, summary in _members(families):
+            for peer, said in _members(summary.get("peers")):
+                found = [said[name] for name in ("lastResetDueTo", "lastNotificationReason") if said.get(name)]
+                reasons["" if vrf == "default" else vrf, peer] = ": ".join(map(str, found))
+    return tuple(
+        session if session.is_established else replace(session, last_reset=reasons.get((session.vrf, session.peer)))
+        for session in sessions
+    )
+
+
 def read_bfd_sessions(text: str) -> tuple[BfdSession, ...]:
     """Read the answer to ``show bfd peers json``, in the order of FRR."""
     document = _document(text, BFD_COMMAND)
@@ -138,6 +168,7 @@ def _with_family(session: Session | None, key: tuple[str, str], family: str, sai
         connections_established=said.get("connectionsEstablished"),
         connections_dropped=said.get("connectionsDropped"),
         families=(*(session.families if session else ()), carried),
+        messages_queued=said.get("outq"),
     )
 
 

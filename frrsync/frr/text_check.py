@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, is_dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from frrsync.core.frr_config import Network
@@ -30,6 +31,7 @@ _NEVER = "\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff|?"
 _FORBIDDEN_IN_TEXT = re.compile(f"[{_NEVER}]")
 _FORBIDDEN_IN_VALUE = re.compile(f"[{_NEVER}\n]")
 _FORBIDDEN_IN_WORD = re.compile(f"[{_NEVER}\n \xa0]")
+_PREFIX, _CLASS_MAP = attrgetter("prefix"), attrgetter("class_map")
 _ENDS = frozenset({"end", "exit", "exit-address-family", "exit-vrf"})
 _FREE_TEXT = frozenset({"description"})
 _NAMES = ("peer", "name", "prefix")
@@ -58,7 +60,7 @@ def _check_object(item: object, path: str) -> None:
 def _check_tuple(values: tuple[object, ...], path: str) -> None:
     if values and isinstance(values[0], Network):
         # Thousands of them: one look at all together, a second one only to name the bad one.
-        together = "".join([f"{item.prefix}{item.class_map}" for item in values if isinstance(item, Network)])
+        together = "".join([*map(_PREFIX, values), *set(map(_CLASS_MAP, values))])
         if _FORBIDDEN_IN_WORD.search(together) is None:
             return
     for index, item in enumerate(values):
@@ -91,6 +93,14 @@ def _check_text_value(where: str, value: str, *, free: bool) -> None:
         raise ConfigError(f"{where}: found leading, trailing or double blanks, which FRR does not keep")
 
 
+class TextFault(RenderError):
+    """Text that FRR could not take; ``line`` is the line as it was printed, perhaps with a password."""
+
+    def __init__(self, message: str, line: str) -> None:
+        self.line = line
+        super().__init__(message)
+
+
 def check_text(text: str, *, what: str = "the rendered configuration") -> None:
     """Refuse text that FRR could not take as it stands, whatever template it came from.
 
@@ -100,8 +110,9 @@ def check_text(text: str, *, what: str = "the rendered configuration") -> None:
     """
     if (found := _FORBIDDEN_IN_TEXT.search(text)) is not None:
         number = text.count("\n", 0, found.start()) + 1
-        raise RenderError(
-            f"line {number} of {what}: found the character {found[0]!r}, allowed is printable text without | and ?"
+        raise TextFault(
+            f"line {number} of {what}: found the character {found[0]!r}, allowed is printable text without | and ?",
+            text.split("\n")[number - 1],
         )
     _Structure(what).check(text)
 
@@ -125,7 +136,7 @@ class _Structure:
             base = indentation if base is None else base
             reason = self._fault_of_level(words, indentation - base) or self._take(words, indentation - base)
             if reason:
-                raise RenderError(f"line {number} of {self._what} {reason}: found {redact(words)[:80]!r}")
+                raise TextFault(f"line {number} of {self._what} {reason}: found {redact(words)[:80]!r}", line)
 
     def _fault_of_level(self, words: str, level: int) -> str:
         """Return what forbids the line at this place, empty for nothing."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from frrsync.core.redact import redact
 from frrsync.errors import FrrUnavailable
-from frrsync.frr.answer import Answer, Batch, check_line, complaint, refused
+from frrsync.frr.answer import Answer, Batch, check_line, complaint, contexts_of, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -72,27 +72,30 @@ class Vtysh:
             return
         status, output = self._run(daemon, ["-E", *(part for line in lines for part in ("-c", line))])
         answers = _answers(lines, output)
-        for line, text in answers:
+        for number, (line, text) in enumerate(answers):
             if reason := complaint(Answer(0, text)):
-                self._refuse(line, status, reason)
+                self._refuse(line, status, reason, contexts_of(lines[:number]))
         if status != 0:
-            self._refuse(answers[-1][0] if answers else lines[0], status, f"vtysh ended with {status}")
+            last = max(len(answers) - 1, 0)
+            self._refuse(lines[last], status, f"vtysh ended with {status}", contexts_of(lines[:last]))
 
     def _configure_by_input(self, daemon: str, lines: Sequence[str]) -> None:
         # readline would take ? for a call for help; control-V in front makes it an ordinary character
         typed = "".join(line.replace("?", "\x16?") + "\n" for line in lines)
         status, output = self._run(daemon, [], typed)
         _, _, said = output.partition(f"# {lines[0]}\n")
-        for line, text in _answers(lines[1:], said):
+        for number, (line, text) in enumerate(_answers(lines[1:], said), 1):
             if reason := complaint(Answer(0, text)):
-                self._refuse(line, status, reason)
+                self._refuse(line, status, reason, contexts_of(lines[:number]))
         if status != 0 or not said:
             self._refuse(lines[0], status, f"vtysh ended with {status}: {output.strip()[-200:]}")
 
-    def _refuse(self, line: str, status: int, reason: str) -> NoReturn:
+    def _refuse(self, line: str, status: int, reason: str, context: tuple[str, ...] = ()) -> NoReturn:
         if _NOT_RUNNING.search(reason):
             raise FrrUnavailable(redact(f"vtysh found a daemon missing: {reason}"))
-        raise refused("vtysh", line, status, reason)
+        error = refused("vtysh", line, status, reason)
+        error.context = context
+        raise error
 
     def _run(
         self, daemon: str, arguments: Sequence[str], typed: str = "", timeout: float | None = None

@@ -310,11 +310,11 @@ def test_one_more_prefix_among_ten_thousand_renders_few_lines() -> None:
     renderer = Renderer(None, DIALECT)
     networks = tuple(map(network, range(10_000)))
     renderer.render(config(networks=networks))
-    before = set(map(id, renderer._parts.values()))
-    kept = renderer._parts  # keeps the old blocks alive, so that an identity is not given out twice
+    before = set(map(id, renderer._run._parts.values()))
+    kept = renderer._run._parts  # keeps the old blocks alive, so that an identity is not given out twice
     renderer.render(config(networks=(*networks[:5000], network(70_000), *networks[5000:])))
-    made = [part for part in renderer._parts.values() if id(part) not in before]
-    assert kept is not renderer._parts
+    made = [part for part in renderer._run._parts.values() if id(part) not in before]
+    assert kept is not renderer._run._parts
     assert 1 <= len(made) <= 3
 
 
