@@ -13,13 +13,24 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
+    from collections.abc import Callable
+
+    from structlog.typing import EventDict, FilteringBoundLogger
 
 LEVELS = ("debug", "info", "warning", "error")
 
 
-def set_up(level: str = "info", *, json_lines: bool | None = None) -> None:
-    """Configure structlog once per process; ``json_lines`` None decides by the terminal."""
+def set_up(
+    level: str = "info", *, json_lines: bool | None = None, clean: Callable[[str], str] = lambda text: text
+) -> None:
+    """Configure structlog once per process; ``json_lines`` None decides by the terminal.
+
+    ``clean`` takes passwords out of every text that is logged, also of a traceback.
+    """
+
+    def cleaned(_logger: object, _method: str, event: EventDict) -> EventDict:
+        return {name: clean(value) if isinstance(value, str) else value for name, value in event.items()}
+
     as_json = not sys.stderr.isatty() if json_lines is None else json_lines
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(pad_event_to=28)
@@ -30,6 +41,7 @@ def set_up(level: str = "info", *, json_lines: bool | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            cleaned,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),

@@ -2,8 +2,16 @@
 
 ``inputs``    what is known: the snapshot and the addresses, with their watchers
 ``rendering`` templates that may break while they are in use
+``reprinting`` their lines that FRR prints in another form, remembered
+``drain``     how the node leaves: on order, by its Node object, at the end of the program
+``guard``     holds back a mass withdrawal; ``vanished`` says what is gone
+``orders``    what an operator ordered: a pause, a drain, a confirmation
+``delivery``  the way to FRR and to its file; ``claim`` keeps other agents away
+``culprit``   names the objects behind what FRR refused; ``quarantine`` leaves peers out
+``schedule``  when to look by itself
 ``loop``      the reconcile thread, which owns everything that changes
 ``observer``  the thread that looks at FRR: restarts, sessions
+``gateway``   default gateways, as the observer learns them and the loop decides with them
 ``report``    what others see: the status, and the sources of the local API
 ``wake``      what wakes the loop
 ``program``   wiring, start and stop

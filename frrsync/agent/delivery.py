@@ -6,19 +6,33 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from frrsync import log
+from frrsync.agent.claim import Claim
+from frrsync.agent.drain import has_told
 from frrsync.agent.report import failed, observed, succeeded
-from frrsync.errors import ApplyError, FrrsyncError, FrrUnavailable
+from frrsync.agent.sharing import Sharing
+from frrsync.errors import ApplyError, FrrsyncError, FrrUnavailable, VtyError
+from frrsync.frr import diff, shared
 from frrsync.frr.apply import Applier
 from frrsync.frr.conf_file import write_conf
 from frrsync.frr.lines import neighbor_of
+from frrsync.frr.plan import Daemon
 from frrsync.frr.session import open_frr
+from frrsync.frr.show import SESSIONS_COMMAND, advertised_command, read_advertised, read_sessions
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from frrsync.core.session import Session as Wanted
     from frrsync.core.status import LastApply
     from frrsync.frr.dialect import Dialect
     from frrsync.frr.render import RenderedConfig
+    from frrsync.frr.reprint import Learner
+    from frrsync.frr.show import Session
     from frrsync.frr.tree import Tree
     from frrsync.settings import Settings
+
+QUICK_TIMEOUT_SECONDS = 3.0
+"""How long bgpd may take to say what its sessions carry, and whether it works at all."""
 
 
 class Delivery:
@@ -35,9 +49,13 @@ class Delivery:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._frr = open_frr(settings)
-        self._applier = Applier(self._frr)
+        self._quick = open_frr(settings, timeout=QUICK_TIMEOUT_SECONDS)
+        self._sharing = Sharing(settings, self._frr) if settings.frr_mode == "shared" else None
+        self._applier = Applier(self._frr, shared.make_plan if self._sharing else diff.make_plan)
+        self._claim = Claim(settings.vty_dir / settings.frr_namespace)
         self._log = log.get("agent")
         self._written: str | None = None
+        self._told = ""  # why the file could not be written
         self.applied: Tree | None = None
         self.refused: Tree | None = None
         self.refused_at = 0.0
@@ -47,6 +65,10 @@ class Delivery:
     def dialect(self) -> Dialect:
         """Return how the FRR that runs now writes its configuration; raises FrrUnavailable while none runs."""
         return self._frr.dialect
+
+    def learn_with(self, learner: Learner) -> None:
+        """Have what FRR prints in another form learned by who knows where a line comes from."""
+        self._applier.learner = learner
 
     @property
     def is_verification_pending(self) -> bool:
@@ -59,10 +81,14 @@ class Delivery:
         """Apply, or with ``send=False`` only compare; return the report and what went wrong."""
         started, at = monotonic(), time()
         try:
+            tree, reread = self._fitted(rendered.tree), reread or self._sharing is not None
             if send:
-                done = succeeded(self._applier.apply(rendered.tree, trigger, reread=reread), at)
+                self._claim.take()
+                done = succeeded(self._applier.apply(tree, trigger, reread=reread), at)
             else:
-                done = observed(self._applier.plan(rendered.tree), trigger, at, monotonic() - started)
+                done = observed(self._applier.plan(tree), trigger, at, monotonic() - started)
+                self.applied, self.refused, self.has_failed = None, None, False  # what runs is not what is wanted
+                return done, None
         except FrrsyncError as error:
             result = None if isinstance(error, FrrUnavailable) else self._applier.last
             self.applied, self.has_failed = None, True
@@ -70,22 +96,96 @@ class Delivery:
                 self.refused, self.refused_at = rendered.tree, monotonic()
             return failed(result, error, trigger, at, monotonic() - started), error
         self.applied, self.refused, self.has_failed = rendered.tree, None, False
+        if self._sharing is not None:
+            self._sharing.taken()
         return done, None
+
+    def claim(self) -> None:
+        """Make sure that no other agent works on this FRR; raises FrrUnavailable when one does."""
+        self._claim.take()
 
     def restore(self, rendered: RenderedConfig) -> None:
         """Have FRR run what it took before, while another configuration stays wanted; raises what went wrong."""
-        self._applier.apply(rendered.tree, "fallback", reread=True)
+        self._applier.apply(self._fitted(rendered.tree), "fallback", reread=True)
 
-    def write(self, rendered: RenderedConfig) -> None:
-        """Keep the file that FRR starts with equal to what it runs."""
+    @property
+    def obstacle(self) -> str:
+        """Return what of an operator's FRR stands in the way of something wanted; empty for nothing."""
+        return self._sharing.problem if self._sharing else ""
+
+    @property
+    def takes_neighbors_along(self) -> bool:
+        """Say whether our neighbors are taken back at the end: whatever they still carry goes with them."""
+        return self._sharing is not None
+
+    def leave(self) -> None:
+        """Take everything of ours out of an operator's FRR; one of our own keeps its sessions.
+
+        Raises what went wrong.
+        """
+        if self._sharing is not None:
+            self._applier.apply({}, "exit", reread=True)
+            self._log.info("left")
+
+    def _fitted(self, tree: Tree) -> Tree:
+        """Return what of a rendered tree this FRR can take: all of it unless an operator runs it."""
+        return self._sharing.fit(tree) if self._sharing else tree
+
+    def write(self, rendered: RenderedConfig) -> str:
+        """Keep the file that FRR starts with equal to what it runs; return why that was not possible, or nothing."""
         if self._settings.frr_conf is None or rendered.text == self._written:
-            return
+            return ""
         try:
             write_conf(self._settings.frr_conf, rendered.text)
         except OSError as error:
-            self._log.error("cannot_write_file", file=str(self._settings.frr_conf), error=str(error))
-            return
+            why = (
+                f"{self._settings.frr_conf} cannot be written: {error.strerror or error}; FRR would start with the old"
+            )
+            if why != self._told:
+                self._log.error("cannot_write_file", file=str(self._settings.frr_conf), error=str(error))
+            self._told = why
+            return why
+        self._told = ""
         self._written = rendered.text
+        return ""
+
+    def running_prefixes(self) -> frozenset[str]:
+        """Return the prefixes that FRR announces of ours now; raises FrrUnavailable while none runs."""
+        found = (
+            line.split(" ")
+            for context, content in self._frr.read().items()
+            if context.startswith("router ")
+            for family in content.values()
+            for line in family
+            if line.startswith("network ")
+        )
+        return frozenset(words[1] for words in found if words[2:3] == ["route-map"] and words[3].startswith("frrsync-"))
+
+    def has_told(self, wanted: Iterable[Wanted], withdrawing: Collection[str] | None) -> bool:
+        """Say whether FRR has certainly sent the withdrawal of these prefixes; None for all that there are."""
+        try:
+            found = read_sessions(self._quick.show(SESSIONS_COMMAND, Daemon.BGPD))
+            return has_told(
+                found, wanted, lambda session: withdrawing is None or self._advertises(session, withdrawing)
+            )
+        except VtyError:
+            return False
+
+    def _advertises(self, session: Session, prefixes: Collection[str]) -> bool:
+        """Say whether a neighbor has one of these prefixes from FRR."""
+        commands = (advertised_command(session, family) for family in session.families)
+        return any(
+            not read_advertised(self._quick.show(command, Daemon.BGPD), command).isdisjoint(prefixes)
+            for command in commands
+        )
+
+    def answers(self) -> bool:
+        """Say whether bgpd answers now, without waiting for long."""
+        try:
+            self._quick.show(SESSIONS_COMMAND, Daemon.BGPD)
+        except VtyError:
+            return False
+        return True
 
     def running_neighbors(self) -> frozenset[str]:
         """Return the neighbors that FRR has now, whoever configured them."""
@@ -97,3 +197,5 @@ class Delivery:
     def close(self) -> None:
         """Close the connections to FRR."""
         self._frr.close()
+        self._quick.close()
+        self._claim.release()

@@ -12,24 +12,30 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from frrsync import log
+from frrsync.agent.culprit import culprits, named
 from frrsync.agent.decisions import Decisions
 from frrsync.agent.delivery import Delivery
+from frrsync.agent.drain import Goodbye, NodeDrain
+from frrsync.agent.guard import Guard
 from frrsync.agent.rendering import Rendering
 from frrsync.agent.report import MistakeLog, Reconciled
-from frrsync.core.node_facts import NOTHING_KNOWN
+from frrsync.agent.schedule import LONGEST_PAUSE_SECONDS, Schedule
+from frrsync.core.node_facts import NodeFacts
+from frrsync.core.node_parameters import asks_for_gateway
 from frrsync.core.redact import redact
 from frrsync.core.status import ApplyResult
-from frrsync.errors import ApplyError, FrrsyncError, FrrUnavailable
+from frrsync.errors import ApplyError, FrrsyncError, FrrUnavailable, NotWithdrawn, VerifyError
 
 if TYPE_CHECKING:
     from threading import Event
 
+    from frrsync.agent.gateway import GatewayWatch
     from frrsync.agent.inputs import Inputs, Known
     from frrsync.agent.orders import OrderBook
     from frrsync.agent.wake import Wake
     from frrsync.core.decide import Decision
-    from frrsync.core.model import Snapshot
-    from frrsync.core.node_facts import NodeFacts
+    from frrsync.core.model import Mistake, Snapshot
+    from frrsync.core.node_facts import DrainStage
     from frrsync.core.status import LastApply
     from frrsync.frr.dialect import Dialect
     from frrsync.frr.render import RenderedConfig
@@ -38,16 +44,17 @@ if TYPE_CHECKING:
 VERIFY_AFTER_SECONDS = 1.0
 """A small change of a large configuration is read back after this much quiet."""
 LONGEST_SETTLE_SECONDS = 1.0
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 60.0
 REFUSED_PAUSE_SECONDS = 1.0
 """After FRR refused something, another configuration is tried this much later at the earliest: each try
 may show neighbors a change that is then taken back."""
 
+GOODBYE_PAUSE_SECONDS = 0.5
+"""How often an FRR that does not answer is tried again before the program ends."""
+
 MOST_SUSPICIONS = 3
 """How often in one round peers are left out because FRR refused what came of them."""
 
-_DOUBT = frozenset({"frr", "start", "templates", "order"})
+_DOUBT = frozenset({"frr", "operator", "start", "templates", "order"})
 _WELL = frozenset({ApplyResult.APPLIED, ApplyResult.UNCHANGED})
 
 
@@ -60,28 +67,41 @@ class Loop:
 
     """
 
-    def __init__(self, settings: Settings, inputs: Inputs, wake: Wake, orders: OrderBook) -> None:
+    def __init__(
+        self, settings: Settings, inputs: Inputs, wake: Wake, orders: OrderBook, gateways: GatewayWatch
+    ) -> None:
         self._settings = settings
+        self._gateways = gateways
         self._inputs = inputs
         self._wake = wake
         self._orders = orders
         self._log = log.get("agent")
         self._delivery = Delivery(settings)
         self._decisions = Decisions(settings)
-        self._rendering = Rendering(settings.templates)
+        self._guard = Guard(settings)
+        self._drain = NodeDrain(settings, orders)
+        self._goodbye = Goodbye(settings, self._drain)
+        self._schedule = Schedule(settings.check_interval)
+        self._rendering = Rendering(
+            settings.templates, settings.run_dir / f"reprints-{settings.node}.json", lambda: wake("reprint")
+        )
+        self._delivery.learn_with(self._rendering)
         self._mistakes = MistakeLog()
         self._good: tuple[Snapshot, RenderedConfig] | None = None  # what FRR took last
+        self._rendered: tuple[RenderedConfig, DrainStage] | None = None  # the newest, and how drained it is
         self._told_problem = ""
-        self._pause = 0.0
-        self._retry_at: float | None = None
-        self._check_at = monotonic() + settings.check_interval
         self.reconciled = Reconciled()
         self.alive_at = monotonic()
 
+    def claim(self) -> None:
+        """Make sure that no other agent works on this FRR; raises FrrUnavailable when one does."""
+        if not self._settings.observe:
+            self._delivery.claim()
+
     def run(self, stop: Event) -> None:
-        """Reconcile until the event is set; the setter of the event wakes the loop."""
+        """Reconcile until the event is set and what is to be withdrawn then has been; its setter wakes the loop."""
         causes = frozenset({"start"})
-        while not stop.is_set():
+        while not self._is_over(stop):
             started = self.alive_at = monotonic()
             self._safe_round(causes)
             busy = monotonic() - started
@@ -90,9 +110,32 @@ class Loop:
             # arrives meanwhile is done together, and FRR and the machine get their share.
             if causes and monotonic() - started < 2 * busy and not stop.is_set():
                 causes |= self._rest(min(busy, LONGEST_SETTLE_SECONDS), stop)
-        if self._settings.on_stop != "keep":
-            self._withdraw()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Take back what goes with the program; raises NotWithdrawn when announcements may stay that should not."""
+        if self._settings.on_stop != "keep" and self._good is not None and self._may_send:
+            try:
+                self._delivery.leave()
+            except FrrsyncError as error:
+                self._goodbye.fail(redact(str(error)))
         self._delivery.close()
+        if self._goodbye.failure:
+            raise NotWithdrawn(self._goodbye.failure)
+
+    def _is_over(self, stop: Event) -> bool:
+        """Say whether the program may end."""
+        has_decided = self.reconciled.decision is not None
+        return stop.is_set() and self._goodbye.is_over(may_send=self._may_send, has_decided=has_decided)
+
+    def _has_told(self) -> bool:
+        """Say whether FRR runs what is wanted and has sent the withdrawals to our peers."""
+        decision = self.reconciled.decision
+        if decision is None or self._delivery.is_verification_pending:
+            return False
+        if self._goodbye.has_begun and self._delivery.takes_neighbors_along:
+            return True
+        return self._delivery.has_told(decision.sessions, self._drain.withdrawing)
 
     def _safe_round(self, causes: frozenset[str]) -> None:
         """Do one round; a defect of ours is logged and tried again, it never ends the agent."""
@@ -101,7 +144,7 @@ class Loop:
         except Exception as error:  # noqa: BLE001 - the last resort: a defect must not end the agent
             self._log.exception("round_failed")
             self.reconciled = replace(self.reconciled, problem=f"internal error: {redact(repr(error))}")
-            self._retry_at = monotonic() + LONGEST_PAUSE_SECONDS
+            self._schedule.retry_at(monotonic() + LONGEST_PAUSE_SECONDS)
 
     def _rest(self, seconds: float, stop: Event) -> frozenset[str]:
         stop.wait(seconds)
@@ -109,11 +152,11 @@ class Loop:
 
     def _next_wake(self) -> float:
         """Return when the loop has to look by itself, as monotonic time."""
-        times = [self._check_at]
-        if self._retry_at is not None:
-            times.append(self._retry_at)
-        if self._delivery.is_verification_pending:
+        times = [self._schedule.next_at]
+        if self._delivery.is_verification_pending and self._may_send:
             times.append(monotonic() + VERIFY_AFTER_SECONDS)
+        others = (self._guard.deadline, self._drain.next_look, self._goodbye.next_look, self._decisions.release_at)
+        times += [moment for moment in others if moment is not None]
         paused_until = self._orders.current.paused_until
         if paused_until is not None and paused_until > time():
             times.append(monotonic() + paused_until - time())
@@ -121,7 +164,10 @@ class Loop:
 
     def _round(self, causes: frozenset[str]) -> None:
         """Do everything once; whatever goes wrong ends in the status and in the log."""
-        due = self._due()
+        if self._goodbye.has_begun and not self._delivery.answers():
+            self._schedule.retry_at(monotonic() + GOODBYE_PAUSE_SECONDS)
+            return
+        due = self._schedule.due() | self._drain.due
         if "templates" in causes or (due and self._rendering.problem):
             self._rendering.renew()
         decision, rendered = self.reconciled.decision, self.reconciled.rendered
@@ -131,41 +177,65 @@ class Loop:
             problem = known.waiting_for
             if "frr" in causes:
                 self._decisions.release()
+                self._rendering.forget_unprinted()
+            self._decisions.release_if_due()
             if not problem:
-                decision = self._decisions.decide(known, self._facts())
-                rendered = self._rendering.render(decision.config, self._dialect())
+                known, decision = self._decide(known)
+                rendered = self._render(decision)
                 problem = self._rendering.problem or known.trouble
         except FrrsyncError as error:
             problem = redact(str(error))
-        self._publish(known, decision, rendered, problem)
+        obstacle = self._delivery.obstacle
+        self._publish(known, decision, rendered, problem or obstacle)
+        if self.reconciled.problem:
+            self._tell_problem()
         if rendered is not None:
             # Also after a problem: a restarted FRR gets the last good configuration back.
             self._bring(rendered, causes, due)
-        self._plan_retry(is_due="retry" in due)
+        self._note_obstacle(obstacle)
+        self._note_drain()
+        is_wrong = self._delivery.has_failed or bool(self.reconciled.problem)
+        self._schedule.plan_retry(is_wrong=is_wrong, was_due="retry" in due)
         self._tell_problem()
 
-    def _facts(self) -> NodeFacts:
+    def _facts(self, known: Known) -> NodeFacts:
         """Return what is true of this node now and stands in no manifest."""
-        return NOTHING_KNOWN
+        node = known.snapshot.nodes.get(self._settings.node)
+        wanted = asks_for_gateway(known.snapshot, self._settings.node)
+        return NodeFacts(
+            default_gateways=self._gateways.current(wanted=wanted),
+            drain=self._drain.look(node, self._delivery.running_prefixes),
+        )
 
-    def _due(self) -> frozenset[str]:
-        """Return what the clock asks for, and wind it up again whatever becomes of this round."""
-        now = monotonic()
-        due = set()
-        if self._retry_at is not None and now >= self._retry_at:
-            due.add("retry")
-        if now >= self._check_at:
-            due.add("check")
-            self._check_at = now + self._settings.check_interval
-        return frozenset(due)
+    def _render(self, decision: Decision) -> RenderedConfig:
+        """Render, and remember how drained the node is in it."""
+        rendered = self._rendering.render(decision.config, self._dialect())
+        self._rendered = (rendered, decision.drain.stage)
+        return rendered
 
-    def _plan_retry(self, *, is_due: bool) -> None:
-        """Try again after a pause that grows, as long as something is wrong."""
-        if not self._delivery.has_failed and not self.reconciled.problem:
-            self._pause, self._retry_at = 0.0, None
-        elif is_due or self._retry_at is None:
-            self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2 or FIRST_PAUSE_SECONDS)
-            self._retry_at = monotonic() + self._pause
+    def _note_obstacle(self, before: str) -> None:
+        """Publish what of an operator's FRR stands in the way now, unless something else is wrong as well."""
+        found = self._delivery.obstacle
+        if self.reconciled.problem in {"", before} and self.reconciled.problem != found:
+            self.reconciled = replace(self.reconciled, problem=found)
+
+    def _note_drain(self) -> None:
+        """Let the clock of a drain start when FRR runs its stage, and publish how far it is."""
+        if self._rendered is not None and self._rendered[0].tree is self._delivery.applied:
+            self._drain.taken(self._rendered[1])
+        self._drain.listen(self._has_told)
+        if self.reconciled.drain != self._drain.state:
+            self.reconciled = replace(self.reconciled, drain=self._drain.state)
+
+    def _decide(self, known: Known) -> tuple[Known, Decision]:
+        """Return what counts, with what the guard put back, and the decision on it."""
+        facts = self._facts(known)
+        return self._guard.decide(
+            known,
+            lambda found: self._decisions.decide(found, facts),
+            self._delivery.running_prefixes,
+            self._orders.current,
+        )
 
     def _tell_problem(self) -> None:
         """Log what blocks us once, not with every retry."""
@@ -188,7 +258,11 @@ class Loop:
     def _publish(
         self, known: Known | None, decision: Decision | None, rendered: RenderedConfig | None, problem: str
     ) -> None:
-        self.reconciled = replace(self.reconciled, known=known, decision=decision, rendered=rendered, problem=problem)
+        self.reconciled = replace(
+            self.reconciled, known=known, decision=decision, rendered=rendered, problem=problem, held=self._guard.held
+        )
+        if self.reconciled.templates != self._rendering.mistakes:
+            self.reconciled = replace(self.reconciled, templates=self._rendering.mistakes)
         self._mistakes.tell(known, decision)
 
     # applying
@@ -201,7 +275,7 @@ class Loop:
         if not doubt and rendered.tree is refused:
             return
         if not doubt and refused is not None and monotonic() < self._delivery.refused_at + REFUSED_PAUSE_SECONDS:
-            self._retry_at = self._delivery.refused_at + REFUSED_PAUSE_SECONDS
+            self._schedule.retry_at(self._delivery.refused_at + REFUSED_PAUSE_SECONDS)
             return
         if rendered.tree is self._delivery.applied and not doubt and not quiet:
             return
@@ -212,23 +286,38 @@ class Loop:
 
     @property
     def _may_send(self) -> bool:
-        return not self._settings.observe and not self._orders.current.is_paused(time())
+        is_held = self._settings.observe or self._guard.holds_everything
+        return not is_held and not self._orders.current.is_paused(time())
 
     def _apply(self, rendered: RenderedConfig, trigger: str, *, reread: bool) -> FrrsyncError | None:
         """Apply and report; returns what went wrong."""
         may_send = self._may_send
         done, error = self._delivery.apply(rendered, trigger, reread=reread, send=may_send)
+        done = self._blame(done, error)
         self._report(done)
         if error is None and may_send:
             self._keep(rendered)
         return error
+
+    def _blame(self, done: LastApply, error: FrrsyncError | None) -> LastApply:
+        """Name the objects behind what FRR refused, in the report and in the status."""
+        known, decision = self.reconciled.known, self.reconciled.decision
+        found: tuple[Mistake, ...] = ()
+        if isinstance(error, ApplyError) and known is not None and decision is not None:
+            snapshot = self._decisions.effective(known.snapshot)
+            found = culprits(error, snapshot, decision, self._rendering.place_of)
+        if found != self.reconciled.refused:
+            self.reconciled = replace(self.reconciled, refused=found)
+        return replace(done, error=f"{named(found)}{done.error}") if found else done
 
     def _keep(self, rendered: RenderedConfig) -> None:
         """Remember what FRR took, and keep the file that it starts with equal to it."""
         self._rendering.accept()
         if self.reconciled.known is not None:
             self._good = (self._decisions.effective(self.reconciled.known.snapshot), rendered)
-        self._delivery.write(rendered)
+        unwritten = self._delivery.write(rendered)
+        if unwritten != self.reconciled.unwritten:
+            self.reconciled = replace(self.reconciled, unwritten=unwritten)
 
     def _go_on_without_suspects(self, error: FrrsyncError) -> bool:
         """Leave out the peers that FRR seems to refuse, and say whether it takes the rest."""
@@ -238,10 +327,11 @@ class Loop:
         taken = self._good[0] if self._good else None
         running = self._delivery.running_neighbors() if taken is None else frozenset[str]()
         for _ in range(MOST_SUSPICIONS):
-            if not self._decisions.suspect(known, taken, redact(str(error)), running):
+            is_certain = not isinstance(error, VerifyError)
+            if not self._decisions.suspect(known, taken, redact(str(error)), running, is_certain=is_certain):
                 return False
-            decision = self._decisions.decide(known, self._facts())
-            rendered = self._rendering.render(decision.config, self._dialect())
+            decision = self._decisions.decide(known, self._facts(known))
+            rendered = self._render(decision)
             self._publish(known, decision, rendered, known.trouble)
             again = self._apply(rendered, "fallback", reread=True)
             if not isinstance(again, ApplyError):
@@ -256,7 +346,7 @@ class Loop:
         decision = self.reconciled.decision
         try:
             if decision is not None and self._rendering.reject(reason):
-                rendered = self._rendering.render(decision.config, self._dialect())
+                rendered = self._render(decision)
                 self._publish(self.reconciled.known, decision, rendered, reason)
                 self._apply(rendered, "fallback", reread=True)
             elif self._good[1].tree != self._delivery.refused and self._may_send:
@@ -276,21 +366,3 @@ class Loop:
             self._log.info("would_apply", trigger=done.trigger, commands=done.commands)
         for reset in done.resets:
             self._log.warning("session_reset", peer=reset.peer, reason=redact(reset.reason))
-
-    def _withdraw(self) -> None:
-        """Withdraw everything at a clean stop, when the operator asked for that; sessions stay up."""
-        known = self.reconciled.known
-        if self._good is None or known is None:
-            return
-        try:
-            decision = self._decisions.decide(replace(known, snapshot=self._good[0], allocated={}), self._facts())
-            rendered = self._rendering.render(decision.config, self._dialect())
-        except FrrsyncError as error:
-            self._log.error("withdraw_failed", error=redact(str(error)))
-            return
-        _, problem = self._delivery.apply(rendered, "exit", reread=True)
-        if problem is not None:
-            self._log.error("withdraw_failed", error=redact(str(problem)))
-            return
-        self._delivery.write(rendered)
-        self._log.info("withdrawn")

@@ -11,16 +11,25 @@ from time import time
 from typing import TYPE_CHECKING
 
 from frrsync import log
+from frrsync.agent.sharing import OperatorWatch
 from frrsync.core.status import FrrState
 from frrsync.errors import FrrUnavailable, VtyError
 from frrsync.frr import scope
 from frrsync.frr.plan import Daemon
 from frrsync.frr.session import open_frr
-from frrsync.frr.show import BFD_COMMAND, SESSIONS_COMMAND, read_bfd_sessions, read_sessions
+from frrsync.frr.show import (
+    BFD_COMMAND,
+    FAILED_COMMAND,
+    SESSIONS_COMMAND,
+    read_bfd_sessions,
+    read_sessions,
+    with_reasons,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from frrsync.agent.gateway import GatewayWatch
     from frrsync.frr.session import Frr
     from frrsync.frr.show import BfdSession, Session
     from frrsync.settings import Settings
@@ -48,10 +57,12 @@ class Observation:
 class Observer:
     """The thread that looks at FRR and wakes the loop when a daemon ended or came back."""
 
-    def __init__(self, settings: Settings, wake: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, wake: Callable[[str], None], gateways: GatewayWatch) -> None:
         self._frr: Frr = open_frr(settings, timeout=5.0)
         self._others: Frr = open_frr(settings, timeout=OTHERS_TIMEOUT_SECONDS)
         self._wake = wake
+        self._gateways = gateways
+        self._operator = OperatorWatch(wake) if settings.frr_mode == "shared" else None
         self._log = log.get("agent.observer")
         self._stop = Event()
         self._thread = Thread(target=self._run, name="observer", daemon=True)
@@ -76,8 +87,13 @@ class Observer:
         while not self._stop.wait(LOOK_SECONDS if looks else 0.0):
             try:
                 restarted = self._look()
-                if restarted or looks % SESSIONS_EVERY == 0:
+                is_due = restarted or looks % SESSIONS_EVERY == 0
+                if is_due:
                     self.latest = self._observe()
+                if is_due or self._gateways.is_pressing:
+                    self._gateways.look(self._others)
+                if is_due and self._operator is not None:
+                    self._operator.look(self._frr)
             except Exception:  # noqa: BLE001 - our bug: logged, and restarts of FRR are still noticed
                 self._log.exception("look_failed")
             looks += 1
@@ -103,11 +119,22 @@ class Observer:
         if found - before:
             self._wake("frr")
 
+    def _with_reasons(self, sessions: tuple[Session, ...]) -> tuple[Session, ...]:
+        """Say why a session is down; an answer without sense costs the reason, not the observation."""
+        if all(session.is_established for session in sessions):
+            return sessions
+        try:
+            return with_reasons(sessions, self._frr.show(FAILED_COMMAND, Daemon.BGPD))
+        except VtyError as error:
+            self._log.debug("no_reasons", reason=str(error))
+            return sessions
+
     def _observe(self) -> Observation:
         now = time()
         try:
             dialect = self._frr.dialect
             sessions = read_sessions(self._frr.show(SESSIONS_COMMAND, Daemon.BGPD))
+            sessions = self._with_reasons(sessions)
         except VtyError as error:
             self._note_answering(frozenset())
             return Observation(at=now, frr=FrrState(reachable=False, error=str(error)))

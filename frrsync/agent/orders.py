@@ -8,6 +8,7 @@ the reconcile thread reads them as one immutable value.
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from threading import Lock
@@ -42,6 +43,10 @@ class Orders:
     def is_paused(self, now: float) -> bool:
         """Say whether nothing may be sent at this time."""
         return self.paused_until is not None and now < self.paused_until
+
+
+NO_ORDERS = Orders()
+"""When nothing was ordered."""
 
 
 class OrderBook:
@@ -113,7 +118,10 @@ class OrderBook:
         new = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            new.write_text(json.dumps(asdict(orders)) + "\n")
+            with new.open("w", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(orders)) + "\n")
+                file.flush()
+                os.fsync(file.fileno())  # an empty file after a power cut would keep the agent from starting
             new.replace(self._path)
         except OSError as error:
             with suppress(OSError):

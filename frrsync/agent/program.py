@@ -6,11 +6,13 @@ from threading import Thread
 from time import time
 from typing import TYPE_CHECKING
 
+from frrsync.agent.gateway import GatewayWatch
 from frrsync.agent.inputs import open_inputs
 from frrsync.agent.loop import Loop
 from frrsync.agent.observer import Observer
 from frrsync.agent.orders import OrderBook
 from frrsync.agent.report import sources
+from frrsync.agent.sharing import check_settings
 from frrsync.agent.wake import Wake
 from frrsync.api.server import Server
 
@@ -26,15 +28,16 @@ def run(settings: Settings, *, allocate: bool, stop: Event) -> None:
     With ``allocate`` it hands out addresses as well, for one node on its own. Announcements stay after the
     stop unless the settings ask for a withdrawal. Raises FrrsyncError when it cannot start.
     """
+    check_settings(settings)
     started_at = time()
     wake = Wake()
     orders = OrderBook(settings.state_dir / f"orders-{settings.node}.json", wake)
     with open_inputs(settings, wake, allocate=allocate) as inputs:
-        observer = Observer(settings, wake)
-        loop = Loop(settings, inputs, wake, orders)
-        api = sources(
-            settings, started_at, lambda: loop.reconciled, lambda: observer.latest, lambda: loop.alive_at, orders
-        )
+        gateways = GatewayWatch(wake, settings.run_dir / f"gateways-{settings.node}.json")
+        observer = Observer(settings, wake, gateways)
+        loop = Loop(settings, inputs, wake, orders, gateways)
+        loop.claim()
+        api = sources(settings, started_at, loop, observer, orders, gateways)
         with Server(settings.agent_socket, api):
             observer.start()
             Thread(target=_wake_at, args=(stop, wake), name="stopper", daemon=True).start()

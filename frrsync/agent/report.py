@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from time import monotonic
-from typing import TYPE_CHECKING
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any
 
 from frrsync import __version__, log
+from frrsync.agent.orders import NO_ORDERS
+from frrsync.agent.sharing import Sharing
 from frrsync.api.app import Sources, number
 from frrsync.core.redact import redact
 from frrsync.core.status import (
@@ -21,19 +23,20 @@ from frrsync.core.status import (
 )
 from frrsync.errors import FrrUnavailable
 from frrsync.frr.scope import managed
+from frrsync.frr.secrets import redacted
 from frrsync.frr.session import open_frr
 from frrsync.frr.tree import difference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from frrsync.agent.gateway import GatewayWatch
     from frrsync.agent.inputs import Known
-    from frrsync.agent.observer import Observation
+    from frrsync.agent.loop import Loop
+    from frrsync.agent.observer import Observation, Observer
     from frrsync.agent.orders import OrderBook, Orders
     from frrsync.core.decide import Decision
     from frrsync.core.model import Mistake
     from frrsync.core.session import Session as WantedSession
-    from frrsync.core.status import Document
+    from frrsync.core.status import Document, DrainState, HeldWithdrawal
     from frrsync.errors import FrrsyncError
     from frrsync.frr.apply import ApplyResult as Applied
     from frrsync.frr.plan import Plan, Reset
@@ -53,7 +56,14 @@ LONGEST_ROUND_SECONDS = 60.0
 class Reconciled:
     """What the loop did last; a new one is published after every round.
 
-    ``problem`` is what kept the loop from deciding or rendering, empty when nothing did.
+    Attributes:
+        problem: what kept the loop from deciding or rendering, empty when nothing did.
+        held: the mass withdrawal that is held back.
+        unwritten: why the file that FRR starts with could not be written.
+        drain: how far the node is drained; None when it is not.
+        refused: the objects behind a line that FRR refused last.
+        templates: lines of the operator's templates that FRR prints differently.
+
     """
 
     known: Known | None = None
@@ -61,12 +71,20 @@ class Reconciled:
     rendered: RenderedConfig | None = None
     last_apply: LastApply | None = None
     problem: str = ""
+    held: HeldWithdrawal | None = None
+    unwritten: str = ""
+    drain: DrainState | None = None
+    refused: tuple[Mistake, ...] = ()
+    templates: tuple[Mistake, ...] = ()
 
 
-def status_of(settings: Settings, started_at: float, done: Reconciled, seen: Observation) -> AgentStatus:
-    """Return the status that follows from what the loop did and what the observer saw."""
+def status_of(
+    settings: Settings, started_at: float, done: Reconciled, seen: Observation, orders: Orders = NO_ORDERS
+) -> AgentStatus:
+    """Return the status that follows from what the loop did, what the observer saw, and what was ordered."""
     decision, known = done.decision, done.known
     mistakes = (*(known.mistakes if known else ()), *(decision.mistakes if decision else ()))
+    mistakes = (*mistakes, *done.refused, *done.templates)
     return AgentStatus(
         node=settings.node,
         version=__version__,
@@ -80,28 +98,27 @@ def status_of(settings: Settings, started_at: float, done: Reconciled, seen: Obs
         mistakes=mistakes,
         ignored_kinds=known.ignored_kinds if known else (),
         blocked=done.problem,
+        paused_until=orders.paused_until if orders.is_paused(time()) else None,
+        held=done.held,
+        unwritten=done.unwritten,
+        drain=done.drain,
     )
 
 
 def sources(
-    settings: Settings,
-    started_at: float,
-    reconciled: Callable[[], Reconciled],
-    observed: Callable[[], Observation],
-    alive_at: Callable[[], float],
-    orders: OrderBook,
+    settings: Settings, started_at: float, loop: Loop, observer: Observer, orders: OrderBook, gateways: GatewayWatch
 ) -> Sources:
     """Return where the local API gets its answers from."""
-    kept: list[tuple[Reconciled, Observation, AgentStatus]] = []
+    kept: list[tuple[tuple[Reconciled, Observation, Orders], AgentStatus]] = []
 
     def status() -> AgentStatus:
-        done, seen = reconciled(), observed()
-        if not kept or kept[0][0] is not done or kept[0][1] is not seen:
-            kept[:] = [(done, seen, status_of(settings, started_at, done, seen))]
-        return kept[0][2]
+        found = (loop.reconciled, observer.latest, orders.current)
+        if not kept or any(new is not old for new, old in zip(found, kept[0][0], strict=True)):
+            kept[:] = [(found, status_of(settings, started_at, *found))]
+        return kept[0][1]
 
     def desired() -> RenderedConfig:
-        done = reconciled()
+        done = loop.reconciled
         if done.rendered is None:
             raise FrrUnavailable(done.problem or "nothing has been rendered yet")
         return done.rendered
@@ -112,11 +129,14 @@ def sources(
 
     def diff() -> ConfigDiff:
         with closing(open_frr(settings, timeout=ANSWER_SECONDS)) as frr:
-            have, want = frr.read(), managed(desired().tree, frr.dialect)
+            have, tree = frr.read(), desired().tree
+            if settings.frr_mode == "shared":
+                tree = Sharing(settings, frr).fit(tree)
+            want = managed(tree, frr.dialect)
         return ConfigDiff(missing=tuple(difference(want, have)), unexpected=tuple(difference(have, want)))
 
     def health() -> str | None:
-        silent = monotonic() - alive_at()
+        silent = monotonic() - loop.alive_at
         limit = settings.check_interval + LONGEST_ROUND_SECONDS
         return f"the reconcile thread has been silent for {silent:.0f} s" if silent > limit else None
 
@@ -128,6 +148,7 @@ def sources(
         status=status,
         desired=lambda: desired().text,
         running=lambda: vtysh("show running-config"),
+        managed=lambda: _managed(settings, gateways),
         diff=diff,
         vtysh=vtysh,
         health=health,
@@ -139,6 +160,21 @@ def sources(
             "confirm": lambda _body: ordered(orders.confirm()),
         },
     )
+
+
+def _managed(settings: Settings, gateways: GatewayWatch) -> dict[str, Any]:
+    """Return what runs of frrsync's, without passwords, and what is needed to compare with it."""
+    with closing(open_frr(settings, timeout=ANSWER_SECONDS)) as frr:
+        tree = redacted(frr.read())
+        return {
+            "frr_version": ".".join(map(str, frr.dialect.version)),
+            "maximum_paths": frr.dialect.maximum_paths,
+            "frr_mode": settings.frr_mode,
+            "daemons": sorted(str(daemon) for daemon in frr.reachable),
+            "default_gateways": gateways.expected(frr),
+            "tree": tree,
+            "whole": redacted(frr.whole),
+        }
 
 
 class MistakeLog:
@@ -210,6 +246,7 @@ def _session(wanted: WantedSession, found: Session | None, bfd: BfdSession | Non
         prefixes_sent=found.prefixes_sent if found else None,
         bfd=(bfd.status if bfd else "unknown") if has_bfd else None,
         dropped=found.connections_dropped if found else None,
+        last_reset=found.last_reset if found else None,
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from frrsync import log
 from frrsync.core.redact import redact
 from frrsync.core.show_command import show_command
-from frrsync.core.status import diff_document, document
+from frrsync.core.status_document import diff_document, document
 from frrsync.errors import ConfigError, FrrsyncError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Sources:
         status: the latest status; the same object as long as nothing changed, its JSON is kept.
         desired: the configuration rendered last.
         running: the configuration that FRR runs.
+        managed: what FRR runs of frrsync's, as a tree without passwords, and which FRR it is.
         diff: the difference between the two.
         vtysh: the answer of FRR to one show command.
         health: None when the agent works, else what is wrong, for a supervisor that would restart it.
@@ -52,6 +53,7 @@ class Sources:
     status: Callable[[], AgentStatus]
     desired: Callable[[], str]
     running: Callable[[], str]
+    managed: Callable[[], Document]
     diff: Callable[[], ConfigDiff]
     vtysh: Callable[[str], str]
     health: Callable[[], str | None]
@@ -76,6 +78,7 @@ class Application:
             "/v1/status": self._status,
             "/v1/config/desired": lambda _query: _ok(self._config(sources.desired())),
             "/v1/config/running": lambda _query: _ok(self._config(sources.running())),
+            "/v1/config/managed": lambda _query: _ok(self._managed()),
             "/v1/config/diff": lambda _query: _ok(diff_document(sources.node, sources.diff())),
             "/v1/vtysh": self._vtysh,
             "/v1/healthz": self._health,
@@ -128,6 +131,9 @@ class Application:
             kept = (status, _encode(document(status)))
             self._kept = kept
         return HTTPStatus.OK, kept[1]
+
+    def _managed(self) -> Document:
+        return {"api_version": "v1", "node": self._sources.node, **self._sources.managed()}
 
     def _config(self, text: str) -> Document:
         return {"api_version": "v1", "node": self._sources.node, "config": redact(text)}

@@ -80,6 +80,10 @@ class AgentClient:
         """Return how the two differ (``equal``, ``missing``, ``unexpected``)."""
         return self._get("/v1/config/diff")
 
+    def managed(self) -> Document:
+        """Return what FRR runs of frrsync's as the member ``tree``, and which FRR it is."""
+        return self._get("/v1/config/managed")
+
     def vtysh(self, command: str) -> Document:
         """Return FRR's answer to one show command, as the member ``output``."""
         return self._get("/v1/vtysh", {"command": command})

@@ -6,6 +6,7 @@ decisions are in ``core``.
 
 Exit codes, the same for every command: 0 all good, 1 the answer is "no" (mistakes found, a difference,
 something is wrong), 2 the question could not be answered (wrong use, no agent, no FRR, unreadable file).
+``plan`` alone differs: 2 means changes, and 1 everything that is in their way.
 """
 
 from __future__ import annotations
@@ -21,9 +22,15 @@ COMMANDS = {
     "controller": "Run the allocation alone, for several agents.",
     "render": "Print the frr.conf of a node.",
     "check": "Find every mistake in manifests.",
+    "plan": "Show what a change would do, before it is made.",
     "status": "Show what an agent does, and what is wrong.",
     "config": "Show the running and the desired configuration, and how they differ.",
     "vtysh": "Ask FRR with one show command.",
+    "pause": "Send nothing to FRR for a while.",
+    "resume": "End a pause.",
+    "confirm": "Let go a mass withdrawal that is held back.",
+    "drain": "Take a node out of service: announce as the last choice, then nothing.",
+    "undrain": "End a drain: announce again.",
     "lab": "Build a small data centre on this machine.",
 }
 """Every command with its line in ``frrsync --help``; ``frrsync.cli.NAME`` holds it under the same name."""

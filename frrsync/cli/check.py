@@ -10,7 +10,7 @@ import click
 from frrsync.cli.group import example
 from frrsync.cli.options import with_option, with_settings
 from frrsync.cli.output import mistake_line, print_document, printable
-from frrsync.core.status import mistake_document
+from frrsync.core.status_document import mistake_document
 from frrsync.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog=example("frrsync check ./manifests --output json"))
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
-@with_settings("config_namespace")
+@with_settings("config_namespace", "load_balancer_class")
 @with_option("output")
 @click.pass_context
 def check(ctx: click.Context, paths: Sequence[Path], settings: Settings, output: str) -> None:
@@ -36,9 +36,8 @@ def check(ctx: click.Context, paths: Sequence[Path], settings: Settings, output:
     found = check_paths(paths, settings.config_namespace)
     if not found.files:
         raise ConfigError(f"no manifest (.yaml, .yml, .json) in {', '.join(map(str, paths))}")
-    mistakes = sorted(
-        {*found.mistakes, *mistakes_between(found.snapshot)}, key=lambda one: (one.file, one.line, str(one))
-    )
+    between = mistakes_between(found.snapshot, settings.load_balancer_class)
+    mistakes = sorted({*found.mistakes, *between}, key=lambda one: (one.file, one.line, str(one)))
     print_document([mistake_document(mistake) for mistake in mistakes], output, _print_mistakes)
     _print_summary(len(mistakes), len({mistake.file for mistake in mistakes}), found.files)
     if found.ignored_kinds:

@@ -97,6 +97,18 @@ def diff_lines(missing: list[list[str]], unexpected: list[list[str]]) -> Iterato
 
 
 def _below(line: _Line, depth: int) -> Iterator[tuple[str, str]]:
-    for text, child in line.children.items():
+    for text, child in _grouped(line.children):
         yield child.sign, " " * depth + text
         yield from _below(child, depth + 1)
+
+
+def _grouped(children: dict[str, _Line]) -> list[tuple[str, _Line]]:
+    """Return the lines of a context so that what comes stands behind what goes for it."""
+    places: dict[str, int] = {}
+    for text in children:
+        places.setdefault(_subject(text), len(places))
+    return sorted(children.items(), key=lambda item: places[_subject(item[0])])
+
+
+def _subject(text: str) -> str:
+    return " ".join(text.split(" ")[:3])

@@ -7,8 +7,11 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+import click
+
 from frrsync import __version__, log
-from frrsync.errors import FrrsyncError
+from frrsync.core.redact import redact
+from frrsync.errors import FrrsyncError, NotWithdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,18 +24,24 @@ def run_until_stopped(settings: Settings, name: str, program: Callable[[threadin
 
     The second signal ends the process at once, for the person whose first one seems to hang.
     """
-    log.set_up(settings.log_level)
+    log.set_up(settings.log_level, clean=redact)
     stop = threading.Event()
     _set_on_signal(stop)
     logger = log.get(name)
+    threading.excepthook = lambda failed: logger.error(
+        "thread_failed", exc_info=(failed.exc_type, failed.exc_value, failed.exc_traceback)
+    )
     logger.info("starting", version=__version__, node=settings.node or None)
     try:
         program(stop)
+    except NotWithdrawn as error:
+        raise click.ClickException(str(error)) from error  # exit code 1: it did stop, but not cleanly
     except FrrsyncError:
         raise
-    except Exception:
+    except Exception as error:
         logger.exception("crashed")
-        raise
+        # Python's own traceback would hold what the log leaves out
+        raise FrrsyncError(f"internal error: {redact(repr(error))}; the log has more") from None
     logger.info("stopped")
 
 

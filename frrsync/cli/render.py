@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     "state_dir",
     "templates",
     "maximum_paths",
+    "frr_mode",
     required=("manifests", "node"),
 )
 @with_option("frr_version")
@@ -80,6 +81,7 @@ def _decide(settings: Settings, snapshot: Snapshot, allocations: Allocations) ->
         load_balancer_class=settings.load_balancer_class,
         ignore_exclude_label=settings.ignore_exclude_label,
         maximum_paths=settings.maximum_paths,
+        shared=settings.frr_mode == "shared",
     )
     return NodeDecider(options).decide(snapshot, allocations.allocated)
 

@@ -11,6 +11,7 @@ import click
 from frrsync.cli.group import example
 from frrsync.cli.options import with_option, with_settings
 from frrsync.cli.output import mistake_line, print_document, print_rows, printable
+from frrsync.core.drain import tell
 from frrsync.core.status import ESTABLISHED
 from frrsync.errors import FrrsyncError
 
@@ -92,6 +93,8 @@ def _print_programs(document: Document) -> None:
     frr = document["frr"]
     reachable = {None: "not asked yet", True: "answers", False: "does not answer"}[frr["reachable"]]
     click.echo(f"FRR:        {frr['version'] or 'version unknown'}, {reachable}")
+    if document["drain"] is not None:
+        click.echo(f"drain:      {_drain(document['drain'])}")
     last = document["last_apply"]
     if last is None:
         click.echo("last apply: none yet")
@@ -102,6 +105,19 @@ def _print_programs(document: Document) -> None:
         f"last apply: {last['result']}, {last['commands']} lines in {duration},"
         f" {age(last['at'])} ago, because of: {printable(last['trigger'])}{resets}"
     )
+
+
+def _drain(drain: Document) -> str:
+    """Return how far a drain is, since when, and who asked for it."""
+    lowered, withdrawn = drain["lowered_at"], drain["withdrawn_at"]
+    if withdrawn is not None:
+        told = "" if drain["told"] else ", not all sessions have been told yet"
+        stage = f"withdrawn since {age(withdrawn)}{told}"
+    elif lowered is not None:
+        stage = f"lowered since {age(lowered)}: announced as the last choice for {drain['drain_time']:g} s"
+    else:
+        stage = f"{drain['stage']}, but FRR has not taken it yet"
+    return f"{stage}; asked for {age(drain['since'])} ago by {tell(drain['asked_by'])}"
 
 
 def _print_sessions(sessions: list[Document]) -> None:

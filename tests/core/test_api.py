@@ -16,7 +16,8 @@ from frrsync.api.client import AgentClient, agent_sockets, find_agent
 from frrsync.api.server import Server, Sources
 from frrsync.core.announce import Verdict
 from frrsync.core.model import NamespacedName
-from frrsync.core.status import AgentStatus, ConfigDiff, document
+from frrsync.core.status import AgentStatus, ConfigDiff
+from frrsync.core.status_document import document
 from frrsync.errors import AgentUnavailable, ConfigError, FrrsyncError, FrrUnavailable
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def sources_of(**changes: object) -> Sources:
         "status": lambda: STATUS,
         "desired": lambda: DESIRED,
         "running": lambda: "router bgp 64512\n",
+        "managed": lambda: {"frr_version": "8.4", "maximum_paths": 256, "daemons": ["bgpd"], "tree": {}},
         "diff": lambda: ConfigDiff(missing=(("router bgp 64512", "neighbor 192.0.2.1 password s3cret"),)),
         "vtysh": lambda command: f"answer to {command}\n neighbor 192.0.2.1 password s3cret\n",
         "health": lambda: None,

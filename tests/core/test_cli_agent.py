@@ -19,16 +19,8 @@ from frrsync.api.server import Server, Sources
 from frrsync.cli import main
 from frrsync.core.announce import Reason, Route, Verdict
 from frrsync.core.model import Mistake, NamespacedName
-from frrsync.core.status import (
-    AgentStatus,
-    ApplyResult,
-    ConfigDiff,
-    FrrState,
-    LastApply,
-    PendingService,
-    SessionState,
-    document,
-)
+from frrsync.core.status import AgentStatus, ApplyResult, ConfigDiff, FrrState, LastApply, PendingService, SessionState
+from frrsync.core.status_document import document
 from frrsync.directory.dump import dump_yaml
 
 if TYPE_CHECKING:
@@ -90,6 +82,7 @@ def run_dir(tmp_path: Path, current: dict[str, object]) -> Iterator[Path]:
         status=lambda: current["status"],  # type: ignore[arg-type, return-value]
         desired=lambda: "router bgp 64512\n neighbor 192.0.2.1 password s3cret\n",
         running=lambda: "router bgp 64513\n",
+        managed=dict,
         diff=lambda: current["diff"],  # type: ignore[arg-type, return-value]
         vtysh=lambda command: f"answer to {command}",
         health=lambda: None,

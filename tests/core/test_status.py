@@ -18,9 +18,8 @@ from frrsync.core.status import (
     ProblemCode,
     SessionReset,
     SessionState,
-    diff_document,
-    document,
 )
+from frrsync.core.status_document import diff_document, document
 
 WEB = NamespacedName("default", "web")
 UP = SessionState(peer="192.0.2.1", name="tor1", asn=64512, state="Established", since=1_700_000_000.0)
@@ -75,8 +74,8 @@ def test_the_member_names_are_the_promised_ones() -> None:
         "counts": found["counts"],
     }
     assert {name: " ".join(content) for name, content in members.items()} == {
-        "": "api_version node version started_at observe ok problems frr last_apply sessions services pending"
-        " mistakes ignored_kinds counts",
+        "": "api_version node version started_at observe paused_until held drain ok problems"
+        " frr last_apply sessions services pending mistakes ignored_kinds counts",
         "frr": "reachable version error",
         "last_apply": "trigger at duration_seconds commands result resets error",
         "resets": "peer reason",

@@ -28,6 +28,18 @@ PASSWORD = "c0rrect horse"  # noqa: S105 - made up
         f" area-password clear {PASSWORD}",
         f" isis password md5 {PASSWORD}",
         f" msdp peer 192.0.2.1 password {PASSWORD}",
+        f" neighbor fabric password {PASSWORD}",
+        f" neigh 192.0.2.1 passw {PASSWORD}",
+        f" nei 192.0.2.1 pas {PASSWORD}",
+        f"   neighbor 192.0.2.1 password {PASSWORD}",
+        f" openfabric password clear {PASSWORD}",
+        f" domain-password md5 {PASSWORD}",
+        f" ipv6 ospf6 authentication key-id 1 hash-algo md5 key {PASSWORD}",
+        f" ip nhrp authentication {PASSWORD}",
+        f"  tcp-md5-auth {PASSWORD}",
+        f" area 1 virtual-link 192.0.2.1 authentication message-digest message-digest-key 1 md5 {PASSWORD}",
+        f"router bgp 1 / neighbor 192.0.2.1 password {PASSWORD}",
+        f"no neighbor 192.0.2.1 password {PASSWORD}",
     ],
 )
 def test_a_password_is_hidden_to_the_end_of_its_line(line: str) -> None:
@@ -47,6 +59,10 @@ def test_a_password_is_hidden_to_the_end_of_its_line(line: str) -> None:
         "router bgp 64512\n neighbor 192.0.2.1 remote-as 64513\n",
         " neighbor 192.0.2.1 description ask Ann for the password of tor1\n",
         "service password-encryption\n",
+        " neighbor 192.0.2.1 passive\n neighbor 192.0.2.1 passive mode\n",
+        " ip ospf authentication key-chain mine\n",
+        " neighbor 192.0.2.1 path-attribute discard 26\n",
+        "key chain mine\n key 1\n",
     ],
 )
 def test_everything_else_stays(text: str) -> None:
