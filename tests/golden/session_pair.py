@@ -66,8 +66,11 @@ class SessionPair:
         families: the families that each session carries.
         outbound: the number of each session's outbound map, 1 or 2.
         router: fields of the instance other than these.
+        settings: how the node's FRR is spoken to, once it has been started.
 
     """
+
+    settings: Settings
 
     def __init__(self, version: FrrVersion, count: int) -> None:
         self._version = version
@@ -97,7 +100,8 @@ class SessionPair:
         self._peer.conf.write_text(self._peer_conf(), "ascii")
         self._peer.start()
         node.start()
-        self._frr = open_frr(Settings(vty_dir=node.run_dir, vtysh=node.vtysh_path))
+        self.settings = Settings(vty_dir=node.run_dir, vtysh=node.vtysh_path)
+        self._frr = open_frr(self.settings)
         self._applier = Applier(self._frr)
         self._renderer = Renderer(None, self._frr.dialect)
         self.apply()

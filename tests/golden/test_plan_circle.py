@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from frrsync.frr.plan import Command, Daemon
 from golden.plan_edits import EDITED, EDITS, MAPS
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from frrsync.core.frr_config import FrrConfig
     from frrsync.frr.tree import Tree
     from frrsync.lab.rootfs import FrrVersion
+
+    Step = tuple[FrrConfig, tuple[str, ...], tuple[str, ...]]
 
 pytestmark = pytest.mark.frr
 
@@ -161,8 +164,51 @@ def test_lines_of_an_operators_templates_come_change_and_go(name: str, frr: Plan
     frr.lead_to(base)
 
 
+DRAWN: dict[str, tuple[str, ...]] = {
+    "ip prefix-list x seq 5": ("permit 192.0.2.0/24 le 32", "deny 192.0.2.0/24 le 32", "permit 198.51.100.0/24"),
+    "ip prefix-list x seq 10": ("permit 203.0.113.0/24", "deny any"),
+    "ipv6 prefix-list x seq 5": ("permit 2001:db8::/48", "deny 2001:db8::/48"),
+    "bgp community-list standard c seq 5": ("permit 1:1", "deny 1:1", "permit 1:2"),
+    "bgp large-community-list standard l seq 5": ("permit 1:1:1", "permit 1:1:2"),
+    "bgp as-path access-list a seq 5": ("permit ^1 2$", "deny ^1 2$"),
+}
+"""Lines of the top level with their values; an entry of a list is known by its number."""
+DRAWN_INSIDE: dict[str, tuple[str, ...]] = {
+    "timers bgp": ("3 9", "10 30"),
+    "bgp cluster-id": ("1.1.1.1", "2.2.2.2"),
+    "bgp always-compare-med": ("",),
+    "read-quanta": ("5", "6"),
+    "neighbor 192.0.2.200": ("remote-as 65200", "remote-as 65201", "remote-as external"),
+    "neighbor OPS": ("peer-group",),
+}
+"""Lines of the instance; a neighbor and a group of the operator's among them."""
+
+
+def _drawn(choices: dict[str, tuple[str, ...]]) -> st.SearchStrategy[tuple[str, ...]]:
+    """Draw lines of which no two overwrite each other."""
+    each = {key: st.none() | st.sampled_from(values) for key, values in choices.items()}
+    return st.fixed_dictionaries(each).map(
+        lambda found: tuple(f"{key} {value}".strip() for key, value in found.items() if value is not None)
+    )
+
+
+def test_any_lines_of_templates_beside_any_configuration_lead_to_any_other_and_back(frr: PlanFrr) -> None:
+    """An operator's lists, neighbors and settings come, change and go with ours."""
+    step = st.tuples(configurations(), _drawn(DRAWN), _drawn(DRAWN_INSIDE))
+
+    @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(step, step)
+    def lead(first: Step, second: Step) -> None:
+        for wanted, above, inside in (first, second, first):
+            tree = frr.tree(wanted)
+            frr.lead_to(_with(tree, above, inside if ROUTER in tree else ()))
+
+    lead()
+
+
 def _with(base: Tree, above: tuple[str, ...], inside: tuple[str, ...]) -> Tree:
     tree = deepcopy(base)
     tree.update({line: {} for line in above})
-    tree[ROUTER].update({line: {} for line in inside})
+    if inside:
+        tree[ROUTER].update({line: {} for line in inside})
     return tree

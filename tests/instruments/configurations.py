@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from frrsync.core.advertisement import resolve
 from frrsync.core.announce import Route, Verdict
-from frrsync.core.bgp import build
+from frrsync.core.bgp import BgpBuilder, BgpOptions
 from frrsync.core.model import BFDProfile, BGPAdvertisement, BGPPeer, Metadata, NamespacedName, Node, Snapshot
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def _settings(draw: st.DrawFn) -> dict[str, Any]:
         "local_asn": (64998, 64999),
         "peer_port": (1790, 1791),
         "hold_time": (9, 90, 180),
+        "keepalive_time": (3, 60),
         "connect_time": (1, 120),
+        "router_id": ("192.0.2.200", "192.0.2.201"),
         "bfd_profile": ("fast", "slow"),
         "enable_graceful_restart": (True,),
         "ebgp_multi_hop": (True,),
@@ -122,13 +124,15 @@ def configurations(draw: st.DrawFn, *, steady: bool = False) -> FrrConfig:
     ]
     resolved, mistakes = resolve(named, {}, {})
     assert not mistakes, f"expected advertisements without a mistake, found {mistakes}"
-    verdicts = []
+    verdicts = {}
     for prefix in PREFIXES:
         names = draw(st.sets(st.sampled_from(ADVERTISEMENTS)))
         if names:
             route = Route(prefix=prefix, advertisements=tuple(sorted(names)))
-            verdicts.append(Verdict(service=NamespacedName("default", prefix), routes=(route,)))
+            name = NamespacedName("default", prefix)
+            verdicts[name] = Verdict(service=name, routes=(route,))
     bfd = {} if steady else {item.meta.name: item for item in draw(st.lists(profiles, max_size=2))}
     snapshot = Snapshot(peers=peers, bfd_profiles=bfd)
     maximum_paths = 16 if steady else draw(st.sampled_from((1, 16, 256)))
-    return build(snapshot, Node(meta=Metadata(name="n")), verdicts, resolved, maximum_paths=maximum_paths).config
+    options = BgpOptions(maximum_paths=maximum_paths)
+    return BgpBuilder().build(snapshot, Node(meta=Metadata(name="n")), verdicts, resolved, options).config

@@ -104,6 +104,11 @@ def peer(name: str, address: str, *, my_asn: int, peer_asn: int, **spec: Any) ->
     return _metallb("BGPPeer", name, fields, "metallb.io/v1beta2")
 
 
+def bgp_peer(name: str, spec: Document, version: str = "metallb.io/v1beta2") -> Document:
+    """Return a BGPPeer with exactly these fields."""
+    return _metallb("BGPPeer", name, spec, version)
+
+
 def advertisement(name: str, **spec: Any) -> Document:
     """Return a BGPAdvertisement; the fields of the spec by their own names."""
     return _metallb("BGPAdvertisement", name, spec)

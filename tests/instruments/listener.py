@@ -7,7 +7,7 @@ the time of CLOCK_MONOTONIC, which other processes of the host share. Only the t
 
 The control socket takes one JSON request a line: ``sync`` (log is flushed; returns the time), ``rotate``
 (log goes on in a new file; returns the path of the old one), ``sessions``, ``rib``, ``refresh``, ``close``,
-``quit``.
+``quit``, and ``password`` (TCP-MD5, RFC 2385, for connections from ``remote``; empty: none).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instruments import bgp_wire
+from instruments import bgp_wire, tcp_md5
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +46,8 @@ class Speaker:
     asn: int
     router_id: str
     hold_time: int = 180
+    server: socket.socket | None = None
+    password: str = ""
     connection: socket.socket | None = None
     buffer: bytes = b""
     is_up: bool = False
@@ -95,7 +97,15 @@ class Listener:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((speaker.address, 179))
         server.listen(4)
+        speaker.server = server
         self._selector.register(server, selectors.EVENT_READ, lambda: self._accept(server, speaker))
+
+    @staticmethod
+    def _protect(speaker: Speaker, remote: str, password: str) -> None:
+        """Ask for this password in connections that begin from now on."""
+        if speaker.server is not None and password != speaker.password:
+            tcp_md5.protect(speaker.server, remote, password)
+            speaker.password = password
 
     def _write(self, speaker: Speaker, event: str, **more: Any) -> None:
         line = {"time": time.monotonic(), "peer": speaker.name, "event": event, "session": speaker.session, **more}
@@ -239,6 +249,9 @@ class Listener:
             "sessions": lambda _: {speaker.name: self._session(speaker) for speaker in self._speakers.values()},
             "rib": lambda request: self._speakers[request["peer"]].table,
             "refresh": lambda request: self._refresh(self._speakers[request["peer"]]),
+            "password": lambda request: self._protect(
+                self._speakers[request["peer"]], request["remote"], request["password"]
+            ),
             "close": lambda request: self._refuse(self._speakers[request["peer"]], 6, 4, "asked to"),
             "quit": lambda _: self._quit(),
         }

@@ -4,7 +4,7 @@ Written from the documentation of MetalLB alone and imports nothing of the produ
 one of them is wrong. There is no caching and no cleverness here, and there must never be.
 
 Out of scope, so a test must not use it: layer 2, VRFs, unnumbered peers, several router IDs, mistakes in
-manifests.
+manifests, and advertisements that contradict each other without time stamps: there it matters what ran before.
 """
 
 from __future__ import annotations
@@ -89,8 +89,6 @@ def _offers(
         and _selected(advertisement["spec"].get("nodeSelectors"), _node_labels(documents, node))
         and _selected(advertisement["spec"].get("serviceSelectors"), metadata.get("labels") or {})
     ]
-    if any(in_conflict(one, other, pool) for one in matching for other in matching):
-        return []
     return [
         (_aggregate(address, advertisement["spec"]), advertisement)
         for advertisement in matching
@@ -206,16 +204,32 @@ def in_conflict(one: Document, other: Document, pool: Document) -> bool:
     return not all(differs)
 
 
+def _age(advertisement: Document) -> tuple[str, str]:
+    metadata = advertisement["metadata"]
+    return metadata.get("creationTimestamp", "9999"), metadata["name"]
+
+
+def _wishes(spec: Mapping[str, Any]) -> tuple[int, int]:
+    """Return what a route has once: local preference and prepending."""
+    return spec.get("localPref") or 0, spec.get("asPathPrepend") or 0
+
+
 def _carries(peer: Document, prefix: str) -> bool:
     """Say whether the session carries this family: that of its address, or both when asked for."""
     return bool(peer["spec"].get("dualStackAddressFamily")) or (":" in prefix) == (":" in peer["spec"]["peerAddress"])
 
 
 def _route(documents: Documents, peer: Document, prefix: str, advertisements: list[Document]) -> Route:
-    """Return what the peer should see: communities add up, the rest is the same in all advertisements."""
+    """Return what the peer should see: communities add up, as far as nobody contradicts the oldest advertisement.
+
+    This is one of the differences from MetalLB, which would not announce the Service at all.
+    """
     communities: set[str] = set()
     local_pref, prepend = DEFAULT_LOCAL_PREF, 0
+    oldest = min(advertisements, key=_age)["spec"]
     for advertisement in advertisements:
+        if _wishes(advertisement["spec"]) != _wishes(oldest):
+            continue
         spec = advertisement["spec"]
         for text in spec.get("communities") or []:
             communities.add(_community(documents, text))

@@ -86,10 +86,10 @@ class SlowVty:
                 if command.strip().startswith(self.slow):
                     time.sleep(self._pause)
                 daemon.sendall(command + b"\0")
-                client.sendall(_answer(daemon))
+                client.sendall(answer_of(daemon))
 
 
-def _answer(daemon: socket.socket) -> bytes:
+def answer_of(daemon: socket.socket) -> bytes:
     """Return one answer: text, three NULs and the status."""
     answer = b""
     while len(answer) < 4 or answer[-4:-1] != _END:

@@ -63,9 +63,6 @@ NOBODY: dict[str, list[Document]] = {
     "an excluded node": [
         WEB, READY, documents.advertisement("one"), documents.node("n1", labels={model.EXCLUDE_LABEL: ""})
     ],
-    "a conflict": [
-        WEB, READY, documents.advertisement("one", localPref=1), documents.advertisement("two", localPref=2)
-    ],
     "no serving endpoint": [
         WEB,
         documents.endpoint_slice("web", [documents.endpoint("n1", "10.244.0.1", ready=False, serving=False)]),
@@ -104,6 +101,19 @@ def test_the_model_adds_up_communities_and_restricts_peers() -> None:
             "203.0.113.7/32": Route((), 4, frozenset({"1:1"}), local_pref=100),
             "203.0.113.0/24": Route((64512, 64512), 4, local_pref=100),
         },
+    }
+
+
+def test_the_model_lets_the_older_advertisement_count() -> None:
+    """Where two contradict each other; the younger one has its way at its own peers."""
+    old = documents.advertisement("z", communities=["1:1"], localPref=1, peers=["inner"])
+    young = documents.advertisement("a", communities=["2:2"], localPref=2)
+    old["metadata"]["creationTimestamp"] = "2025-01-01T00:00:00Z"
+    young["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    found = model.expected(world_of(WEB, READY, old, young), {"default/web": ["203.0.113.7"]}, "n1")
+    assert found == {
+        "outer": {"203.0.113.7/32": Route((64512,), 4, frozenset({"2:2"}))},
+        "inner": {"203.0.113.7/32": Route((), 4, frozenset({"1:1"}), local_pref=1)},
     }
 
 

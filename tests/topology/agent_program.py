@@ -141,6 +141,7 @@ class AgentBench:
         node = self.node
         arguments = [command, "--manifests", str(self.folder.path), "--state-dir", str(node.state)]
         if command != "controller":
+            arguments += ["--guard-percent", "100"]  # tests empty the folder as they like; the guard has its own
             arguments += ["--node", NAME, "--run-dir", str(node.run), "--vty-dir", str(node.frr.run_dir)]
             arguments += ["--vtysh", str(node.frr.vtysh_path)]
         log = self._path / f"{command}{self._runs}.log"

@@ -146,17 +146,20 @@ def test_announcements_stay_while_the_record_is_gone(bench: AgentBench) -> None:
 
 @pytest.mark.parametrize("trouble", ["full", "missing"])
 def test_a_file_that_cannot_be_written_stops_nothing(bench: AgentBench, tmp_path: Path, trouble: str) -> None:
-    """On a full disk, or without the folder, the log says so, and changes are applied all the same."""
+    """On a full disk, or without the folder, log and status say so, and changes are applied all the same."""
     folder = tmp_path / "etc"
     if trouble == "full":
         folder.mkdir()
         run("mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(folder))
         (folder / "filler").write_bytes(b"x" * 8192)
     try:
-        program = bench.ready("--frr-conf", str(folder / "frr.conf"))
+        bench.fill(*[part for number in (1, 2, 3) for part in (here(number), web(number))])
+        program = bench.start("--frr-conf", str(folder / "frr.conf"))
+        bench.wait_announced(1, 2, 3)
         bench.folder.put(here(4), web(4))
         bench.wait_announced(1, 2, 3, 4)
         bench.wait(lambda: program.events("cannot_write_file"), "the error in the log")
+        bench.wait(lambda: "fileNotWritten" in program.problems(), "the error in the status")
         found = [one.name for one in folder.iterdir() if one.name != "filler"] if trouble == "full" else []
         assert not found, f"expected no half of a file, found {found}"
         program.stop()

@@ -48,6 +48,11 @@ class Interrupted:
         """Return those of the FRR."""
         return self._frr.reachable
 
+    @property
+    def whole(self) -> Tree:
+        """Return that of the FRR."""
+        return self._frr.whole
+
     def read(self) -> Tree:
         """Read from the FRR."""
         return self._frr.read()
@@ -180,6 +185,7 @@ def test_a_refused_line_is_named_and_everything_taken_back(
         applier.apply(wanted, "bad")
     assert line in str(caught.value)
     assert caught.value.rolled_back, f"expected to be rolled back, found {caught.value}"
+    assert caught.value.paths == ((*path, line),), f"expected the line in its contexts, found {caught.value.paths}"
     assert frr.open().read() == before
     assert applier.last is not None
     assert (applier.last.error, applier.last.changed) == (str(caught.value), False)

@@ -144,7 +144,7 @@ def change_everything(version: FrrVersion, path: Path, seed: int, changes: int, 
 def test_random_changes_of_everything_cost_no_session_that_need_not_be_lost(
     frr_version: FrrVersion, tmp_path: Path
 ) -> None:
-    """A thousand changes, or as many as fit into a minute, of routes, peers, profiles, Secrets, labels and templates."""
+    """A thousand changes, or as many as a minute takes, of routes, peers, profiles, Secrets, labels and templates."""
     change_everything(frr_version, tmp_path, 7, CHANGES, BUDGET_SECONDS)
 
 
