@@ -17,13 +17,12 @@ from frrsync.agent.decisions import Decisions
 from frrsync.agent.delivery import Delivery
 from frrsync.agent.drain import Goodbye, NodeDrain
 from frrsync.agent.guard import Guard
+from frrsync.agent.publication import Publication
 from frrsync.agent.rendering import Rendering
-from frrsync.agent.report import MistakeLog, Reconciled
 from frrsync.agent.schedule import LONGEST_PAUSE_SECONDS, Schedule
 from frrsync.core.node_facts import NodeFacts
 from frrsync.core.node_parameters import asks_for_gateway
 from frrsync.core.redact import redact
-from frrsync.core.status import ApplyResult
 from frrsync.errors import ApplyError, FrrsyncError, FrrUnavailable, NotWithdrawn, VerifyError
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from frrsync.agent.gateway import GatewayWatch
     from frrsync.agent.inputs import Inputs, Known
     from frrsync.agent.orders import OrderBook
+    from frrsync.agent.report import Reconciled
     from frrsync.agent.wake import Wake
     from frrsync.core.decide import Decision
     from frrsync.core.model import Mistake, Snapshot
@@ -55,14 +55,12 @@ MOST_SUSPICIONS = 3
 """How often in one round peers are left out because FRR refused what came of them."""
 
 _DOUBT = frozenset({"frr", "operator", "start", "templates", "order"})
-_WELL = frozenset({ApplyResult.APPLIED, ApplyResult.UNCHANGED})
 
 
 class Loop:
     """Brings the FRR of one node to what manifests and addresses ask for, again and again.
 
     Attributes:
-        reconciled: what was done last; other threads only read this reference.
         alive_at: monotonic time at which the last round began.
 
     """
@@ -86,12 +84,15 @@ class Loop:
             settings.templates, settings.run_dir / f"reprints-{settings.node}.json", lambda: wake("reprint")
         )
         self._delivery.learn_with(self._rendering)
-        self._mistakes = MistakeLog()
         self._good: tuple[Snapshot, RenderedConfig] | None = None  # what FRR took last
         self._rendered: tuple[RenderedConfig, DrainStage] | None = None  # the newest, and how drained it is
-        self._told_problem = ""
-        self.reconciled = Reconciled()
+        self._published = Publication()
         self.alive_at = monotonic()
+
+    @property
+    def reconciled(self) -> Reconciled:
+        """Return what was done last; any thread may ask."""
+        return self._published.current
 
     def claim(self) -> None:
         """Make sure that no other agent works on this FRR; raises FrrUnavailable when one does."""
@@ -143,7 +144,7 @@ class Loop:
             self._round(causes)
         except Exception as error:  # noqa: BLE001 - the last resort: a defect must not end the agent
             self._log.exception("round_failed")
-            self.reconciled = replace(self.reconciled, problem=f"internal error: {redact(repr(error))}")
+            self._published.note(problem=f"internal error: {redact(repr(error))}")
             self._schedule.retry_at(monotonic() + LONGEST_PAUSE_SECONDS)
 
     def _rest(self, seconds: float, stop: Event) -> frozenset[str]:
@@ -188,7 +189,7 @@ class Loop:
         obstacle = self._delivery.obstacle
         self._publish(known, decision, rendered, problem or obstacle)
         if self.reconciled.problem:
-            self._tell_problem()
+            self._published.tell_problem()
         if rendered is not None:
             # Also after a problem: a restarted FRR gets the last good configuration back.
             self._bring(rendered, causes, due)
@@ -196,7 +197,7 @@ class Loop:
         self._note_drain()
         is_wrong = self._delivery.has_failed or bool(self.reconciled.problem)
         self._schedule.plan_retry(is_wrong=is_wrong, was_due="retry" in due)
-        self._tell_problem()
+        self._published.tell_problem()
 
     def _facts(self, known: Known) -> NodeFacts:
         """Return what is true of this node now and stands in no manifest."""
@@ -216,16 +217,15 @@ class Loop:
     def _note_obstacle(self, before: str) -> None:
         """Publish what of an operator's FRR stands in the way now, unless something else is wrong as well."""
         found = self._delivery.obstacle
-        if self.reconciled.problem in {"", before} and self.reconciled.problem != found:
-            self.reconciled = replace(self.reconciled, problem=found)
+        if self.reconciled.problem in {"", before}:
+            self._published.note(problem=found)
 
     def _note_drain(self) -> None:
         """Let the clock of a drain start when FRR runs its stage, and publish how far it is."""
         if self._rendered is not None and self._rendered[0].tree is self._delivery.applied:
             self._drain.taken(self._rendered[1])
         self._drain.listen(self._has_told)
-        if self.reconciled.drain != self._drain.state:
-            self.reconciled = replace(self.reconciled, drain=self._drain.state)
+        self._published.note(drain=self._drain.state)
 
     def _decide(self, known: Known) -> tuple[Known, Decision]:
         """Return what counts, with what the guard put back, and the decision on it."""
@@ -236,15 +236,6 @@ class Loop:
             self._delivery.running_prefixes,
             self._orders.current,
         )
-
-    def _tell_problem(self) -> None:
-        """Log what blocks us once, not with every retry."""
-        problem = self.reconciled.problem
-        if problem and problem != self._told_problem:
-            self._log.error("blocked", reason=problem)
-        elif self._told_problem and not problem:
-            self._log.info("no_longer_blocked")
-        self._told_problem = problem
 
     def _dialect(self) -> Dialect:
         """Return how the FRR that runs now writes its configuration; while none runs, how the last one did."""
@@ -258,12 +249,14 @@ class Loop:
     def _publish(
         self, known: Known | None, decision: Decision | None, rendered: RenderedConfig | None, problem: str
     ) -> None:
-        self.reconciled = replace(
-            self.reconciled, known=known, decision=decision, rendered=rendered, problem=problem, held=self._guard.held
+        self._published.decided(
+            known=known,
+            decision=decision,
+            rendered=rendered,
+            problem=problem,
+            held=self._guard.held,
+            templates=self._rendering.mistakes,
         )
-        if self.reconciled.templates != self._rendering.mistakes:
-            self.reconciled = replace(self.reconciled, templates=self._rendering.mistakes)
-        self._mistakes.tell(known, decision)
 
     # applying
 
@@ -293,8 +286,7 @@ class Loop:
         """Apply and report; returns what went wrong."""
         may_send = self._may_send
         done, error = self._delivery.apply(rendered, trigger, reread=reread, send=may_send)
-        done = self._blame(done, error)
-        self._report(done)
+        self._published.applied(self._blame(done, error))
         if error is None and may_send:
             self._keep(rendered)
         return error
@@ -306,8 +298,7 @@ class Loop:
         if isinstance(error, ApplyError) and known is not None and decision is not None:
             snapshot = self._decisions.effective(known.snapshot)
             found = culprits(error, snapshot, decision, self._rendering.place_of)
-        if found != self.reconciled.refused:
-            self.reconciled = replace(self.reconciled, refused=found)
+        self._published.note(refused=found)
         return replace(done, error=f"{named(found)}{done.error}") if found else done
 
     def _keep(self, rendered: RenderedConfig) -> None:
@@ -315,9 +306,7 @@ class Loop:
         self._rendering.accept()
         if self.reconciled.known is not None:
             self._good = (self._decisions.effective(self.reconciled.known.snapshot), rendered)
-        unwritten = self._delivery.write(rendered)
-        if unwritten != self.reconciled.unwritten:
-            self.reconciled = replace(self.reconciled, unwritten=unwritten)
+        self._published.note(unwritten=self._delivery.write(rendered))
 
     def _go_on_without_suspects(self, error: FrrsyncError) -> bool:
         """Leave out the peers that FRR seems to refuse, and say whether it takes the rest."""
@@ -353,16 +342,3 @@ class Loop:
                 self._delivery.restore(self._good[1])
         except FrrsyncError as error:
             self._log.error("fallback_failed", error=redact(str(error)))
-
-    def _report(self, done: LastApply) -> None:
-        """Publish and log the result; a check that found nothing to do is no news."""
-        last = self.reconciled.last_apply
-        is_recovery = last is not None and last.result not in _WELL and not self.reconciled.problem
-        if done.commands or done.error or last is None or is_recovery:
-            self.reconciled = replace(self.reconciled, last_apply=done)
-        if done.error and (last is None or last.error != done.error):
-            self._log.error("apply_failed", trigger=done.trigger, result=str(done.result), error=done.error)
-        if done.result is ApplyResult.OBSERVED and (last is None or last.commands != done.commands):
-            self._log.info("would_apply", trigger=done.trigger, commands=done.commands)
-        for reset in done.resets:
-            self._log.warning("session_reset", peer=reset.peer, reason=redact(reset.reason))
