@@ -11,7 +11,7 @@ from frrsync.agent.drain import has_told
 from frrsync.agent.report import failed, observed, succeeded
 from frrsync.agent.sharing import Sharing
 from frrsync.errors import ApplyError, FrrsyncError, FrrUnavailable, VtyError
-from frrsync.frr import diff, shared
+from frrsync.frr import diff
 from frrsync.frr.apply import Applier
 from frrsync.frr.conf_file import write_conf
 from frrsync.frr.lines import neighbor_of
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 QUICK_TIMEOUT_SECONDS = 3.0
 """How long bgpd may take to say what its sessions carry, and whether it works at all."""
 
+FIRST_REFUSED_PAUSE_SECONDS = 1.0
+LONGEST_REFUSED_PAUSE_SECONDS = 8.0
+"""After FRR refused something, another configuration is tried this much later at the earliest, growing from the
+first to the longest: each try may show neighbors a change that is then taken back."""
+
 
 class Delivery:
     """The way to one FRR; belongs to the reconcile thread.
@@ -41,7 +46,7 @@ class Delivery:
     Attributes:
         applied: the tree that FRR runs, None while that is not known.
         refused: the tree that FRR refused last, None after one that it took.
-        refused_at: monotonic time of that.
+        next_try_at: monotonic time before which no other configuration is tried after a refusal.
         has_failed: the last apply failed.
 
     """
@@ -51,14 +56,15 @@ class Delivery:
         self._frr = open_frr(settings)
         self._quick = open_frr(settings, timeout=QUICK_TIMEOUT_SECONDS)
         self._sharing = Sharing(settings, self._frr) if settings.frr_mode == "shared" else None
-        self._applier = Applier(self._frr, shared.make_plan if self._sharing else diff.make_plan)
+        self._applier = Applier(self._frr, self._sharing.make_plan if self._sharing else diff.make_plan)
         self._claim = Claim(settings.vty_dir / settings.frr_namespace)
         self._log = log.get("agent")
         self._written: str | None = None
         self._told = ""  # why the file could not be written
         self.applied: Tree | None = None
         self.refused: Tree | None = None
-        self.refused_at = 0.0
+        self.next_try_at = 0.0
+        self._pause = 0.0
         self.has_failed = False
 
     @property
@@ -93,9 +99,12 @@ class Delivery:
             result = None if isinstance(error, FrrUnavailable) else self._applier.last
             self.applied, self.has_failed = None, True
             if isinstance(error, ApplyError):
-                self.refused, self.refused_at = rendered.tree, monotonic()
+                self.refused = rendered.tree
+                self._pause = min(LONGEST_REFUSED_PAUSE_SECONDS, 2 * self._pause or FIRST_REFUSED_PAUSE_SECONDS)
+                self.next_try_at = monotonic() + self._pause
             return failed(result, error, trigger, at, monotonic() - started), error
         self.applied, self.refused, self.has_failed = rendered.tree, None, False
+        self._pause = 0.0
         if self._sharing is not None:
             self._sharing.taken()
         return done, None

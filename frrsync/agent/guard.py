@@ -33,6 +33,8 @@ SETTLE_SECONDS = 0.3
 first. A Service or an endpoint that goes never waits."""
 EASE_SECONDS = 1.0
 """How long nothing more may come back before the rest of what was held is let go: they come one by one as well."""
+_GROWN_PART = 10
+"""A hold that grows by one of so many parts of what is announced begins anew: it may be another accident."""
 _NAMED = 3  # objects that a message names
 _NEVER = 100
 
@@ -53,6 +55,7 @@ class _Hold:
         left: the objects that are gone, or the prefixes when an agent started without the objects.
         eased_at: monotonic time until which what is left is held although it is no mass any more.
         deadline: monotonic time at which it is let go.
+        counted: the prefixes that were held when this time began.
         confirmed_at: the confirmation that was there before and does not count.
 
     """
@@ -61,6 +64,7 @@ class _Hold:
     left: frozenset[str]
     eased_at: float | None = None
     deadline: float
+    counted: int
     confirmed_at: float | None
 
 
@@ -147,7 +151,7 @@ class Guard:
     ) -> tuple[Known, Decision]:
         """Decide on what is left, and with the vanished objects if that would withdraw too much."""
         names = gone.names()
-        if self._hold is not None and self._hold.eased_at is None and self._hold.left <= names:
+        if self._hold is not None and self._hold.eased_at is None and self._hold.left == names:
             kept = self._put_back(gone, known)
             return kept, decide(kept)
         decision = decide(known)
@@ -217,18 +221,30 @@ class Guard:
         if self._hold is not None:
             shown = replace(self._hold.shown, prefixes=lost, announced=of, objects=len(names), named=_first(names))
             self._hold = replace(self._hold, shown=shown, left=left, eased_at=None)
+            if _GROWN_PART * (lost - self._hold.counted) >= of:
+                self._renew(self._hold)
             return
         now = time()
         shown = HeldWithdrawal(
             prefixes=lost, announced=of, objects=len(names), named=_first(names), since=now, until=now + self._seconds
         )
         self._hold = _Hold(
-            shown=shown, left=left, deadline=monotonic() + self._seconds, confirmed_at=orders.confirmed_at
+            shown=shown,
+            left=left,
+            deadline=monotonic() + self._seconds,
+            counted=lost,
+            confirmed_at=orders.confirmed_at,
         )
         self._log.error(
             "withdrawal_held", prefixes=lost, announced=of, objects=len(names), named=list(shown.named),
             seconds=self._seconds,
         )  # fmt: skip
+
+    def _renew(self, hold: _Hold) -> None:
+        """Begin the time anew: what vanished late is not to go with what somebody had time to look at."""
+        shown = replace(hold.shown, until=time() + self._seconds)
+        self._hold = replace(hold, shown=shown, deadline=monotonic() + self._seconds, counted=shown.prefixes)
+        self._log.warning("withdrawal_grew", prefixes=shown.prefixes, announced=shown.announced)
 
     def _is_let_go(self, orders: Orders) -> bool:
         if self._hold is None:

@@ -44,10 +44,6 @@ if TYPE_CHECKING:
 VERIFY_AFTER_SECONDS = 1.0
 """A small change of a large configuration is read back after this much quiet."""
 LONGEST_SETTLE_SECONDS = 1.0
-REFUSED_PAUSE_SECONDS = 1.0
-"""After FRR refused something, another configuration is tried this much later at the earliest: each try
-may show neighbors a change that is then taken back."""
-
 GOODBYE_PAUSE_SECONDS = 0.5
 """How often an FRR that does not answer is tried again before the program ends."""
 
@@ -267,8 +263,8 @@ class Loop:
         refused = self._delivery.refused
         if not doubt and rendered.tree is refused:
             return
-        if not doubt and refused is not None and monotonic() < self._delivery.refused_at + REFUSED_PAUSE_SECONDS:
-            self._schedule.retry_at(self._delivery.refused_at + REFUSED_PAUSE_SECONDS)
+        if not doubt and refused is not None and monotonic() < self._delivery.next_try_at:
+            self._schedule.retry_at(self._delivery.next_try_at)
             return
         if rendered.tree is self._delivery.applied and not doubt and not quiet:
             return
@@ -313,6 +309,13 @@ class Loop:
         known = self.reconciled.known
         if known is None or self._rendering.has_other_templates:
             return False
+        try:
+            return self._leave_out_suspects(known, error)
+        except FrrsyncError as problem:
+            self._log.error("fallback_failed", error=redact(str(problem)))
+            return False
+
+    def _leave_out_suspects(self, known: Known, error: FrrsyncError) -> bool:
         taken = self._good[0] if self._good else None
         running = self._delivery.running_neighbors() if taken is None else frozenset[str]()
         for _ in range(MOST_SUSPICIONS):

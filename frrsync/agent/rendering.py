@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from frrsync.agent.reprinting import Reprinting
+from frrsync.agent.reprinting import MOST_TOLD, Reprinting, not_sent
 from frrsync.core.redact import redact
 from frrsync.errors import ConfigError, RenderError
 from frrsync.frr.render import CostlyTemplate, Renderer
 from frrsync.frr.reprint import applied, learn, recognize, send_again
+from frrsync.frr.scope import unmanaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from frrsync.frr.tree import Tree
 
 _OURS = ("network ", "no network ")
+_OURS_UNSENT = ("frr defaults ", "ip nht resolve-via-default", "ipv6 nht resolve-via-default")
+"""What our templates print for the start of FRR only."""
 
 
 class _Templates(NamedTuple):
@@ -43,7 +46,7 @@ class Rendering:
 
     Attributes:
         problem: why the templates as they are now are not used; empty when they are.
-        mistakes: lines of the templates that FRR takes and prints differently.
+        mistakes: lines of the templates that FRR takes and prints differently, and those that are not sent.
 
     """
 
@@ -57,7 +60,7 @@ class Rendering:
         self._accepted: _Templates | None = None
         self._plain: RenderedConfig | None = None
         self._failed: tuple[TemplateFiles | None, FrrConfig | None] | None = None
-        self._told: tuple[Renderer, tuple[Reprint, ...]] | None = None
+        self._told: tuple[Renderer, tuple[Reprint, ...], tuple[str, ...]] | None = None
         self._is_outdated = False
         self.problem = ""
         self.mistakes: tuple[Mistake, ...] = ()
@@ -174,12 +177,15 @@ class Rendering:
         return rendered
 
     def _look_for_mistakes(self, rendered: RenderedConfig) -> None:
-        """Name the lines that FRR prints differently, once for the same ones."""
+        """Name the lines that FRR prints differently or never gets, once for the same ones."""
         used = self._reprinting.used(rendered)
-        if self._used is None or not used:
+        unsent = tuple(line for line in unmanaged(rendered.tree) if not line.startswith(_OURS_UNSENT))
+        if self._used is None or not (used or unsent):
             self._told, self.mistakes = None, ()
             return
-        told = (self._used.renderer, used)
+        told = (self._used.renderer, used, unsent)
         if self._told != told:
             self._told = told
-            self.mistakes = self._reprinting.mistakes(used, self._used.renderer.origins())
+            origins = self._used.renderer.origins()
+            found = [not_sent(line, origins.get((line,), ""), self.hide) for line in unsent[:MOST_TOLD]]
+            self.mistakes = (*self._reprinting.mistakes(used, origins, self.hide), *found)

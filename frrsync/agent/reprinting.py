@@ -18,7 +18,7 @@ from frrsync.frr.render import RenderedConfig
 from frrsync.frr.reprint import Reprint, applied, is_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from frrsync.frr.tree import Path as Lines
@@ -68,22 +68,21 @@ class Reprinting:
         if any(not one.runs for one in self._known):
             self._known = tuple(one for one in self._known if one.runs)
 
-    def mistakes(self, used: tuple[Reprint, ...], origins: Mapping[Lines, str]) -> tuple[Mistake, ...]:
-        """Return what to correct in the templates, one for each of their lines, and log what is new."""
+    def mistakes(
+        self, used: tuple[Reprint, ...], origins: Mapping[Lines, str], hide: Callable[[str], str]
+    ) -> tuple[Mistake, ...]:
+        """Return what to correct in the templates, one for each of their lines, and log what is new.
+
+        ``hide`` takes the passwords of the configuration out of a text: a template may print them anywhere.
+        """
         version = ".".join(map(str, self._version or ()))
         found: dict[str, Mistake] = {}
         for one in used:
             place = origins.get(one.wanted, "")
             if place in found or len(found) == MOST_TOLD:
                 continue
-            file, _, line = place.rpartition(":")
-            message = f"FRR {version} {_form(one)}; nothing is sent for this difference"
-            found[place] = Mistake(
-                file=file if line.isdigit() else place,
-                line=int(line) if line.isdigit() else 0,
-                kind="Template",
-                message=message,
-            )
+            message = f"FRR {version} {hide(_form(one))}; nothing is sent for this difference"
+            found[place] = _mistake(place, message)
             if one.wanted not in self._told:
                 self._log.warning("frr_prints_differently", template=place, message=message)
         self._told |= {one.wanted for one in used}
@@ -113,6 +112,21 @@ class Reprinting:
             write_conf(self._file, json.dumps({"frr": self._version, "lines": entries}))
         except OSError as error:
             self._log.warning("cannot_write_file", file=str(self._file), error=str(error))
+
+
+def not_sent(line: str, place: str, hide: Callable[[str], str]) -> Mistake:
+    """Return the mistake for a line of the top level that is only in the file that FRR starts with."""
+    message = f"{hide(line)!r} is not sent to FRR, it is only in the file that FRR starts with (--frr-conf)"
+    return _mistake(place, message)
+
+
+def _mistake(place: str, message: str) -> Mistake:
+    """Return a mistake of a template at ``FILE:LINE``, or somewhere in a folder."""
+    file, _, line = place.rpartition(":")
+    is_exact = line.isdigit()
+    return Mistake(
+        file=file if is_exact else place, line=int(line) if is_exact else 0, kind="Template", message=message
+    )
 
 
 def _form(one: Reprint) -> str:

@@ -8,15 +8,17 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from frrsync.errors import ConfigError, FrrUnavailable
+from frrsync.frr.exposure import allowed_names
 from frrsync.frr.lines import neighbor_of
 from frrsync.frr.plan import Daemon
 from frrsync.frr.scope import managed
-from frrsync.frr.shared import ROUTER, has_lost, vrf_of
+from frrsync.frr.shared import ROUTER, has_lost, make_plan, vrf_of
 from frrsync.frr.shared_fit import fit, held, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from frrsync.frr.plan import Plan
     from frrsync.frr.session import Frr
     from frrsync.frr.tree import Tree
     from frrsync.settings import Settings
@@ -50,7 +52,7 @@ class Sharing:
 
     def __init__(self, settings: Settings, frr: Frr) -> None:
         self._frr = frr
-        self._allowed = frozenset(name.strip().lower() for name in settings.allow_neighbor.split(",")) - {""}
+        self._allowed = allowed_names(settings.allow_neighbor)
         self._wanted: Tree = {}
         self._taken: Tree = {}
         self._moving: tuple[Tree, float] | None = None
@@ -68,6 +70,10 @@ class Sharing:
             self.problem = "somebody takes frrsync's lines away; they come back when nothing moves any more"
             self._wanted = held(running, fitted.tree)
         return self._wanted
+
+    def make_plan(self, running: Tree, wanted: Tree) -> Plan:
+        """Return the commands that lead from one to the other in the FRR that was read last."""
+        return make_plan(running, wanted, self._frr.whole)
 
     def taken(self) -> None:
         """Remember that FRR runs what was fitted last."""
@@ -95,8 +101,9 @@ class Sharing:
 
         FRR takes that for unreachable unless it is told otherwise: by default until 9.0, on request since.
         """
-        routers = [content for line, content in tree.items() if line.startswith(ROUTER) and not vrf_of(line)]
-        for peer in dict.fromkeys(neighbor_of(line) for router in routers for line in router if _is_remote(line)):
+        routers = [(line, content) for line, content in tree.items() if line.startswith(ROUTER) and not vrf_of(line)]
+        remote = (neighbor_of(line) for head, content in routers for line in content if _is_remote(line, head))
+        for peer in dict.fromkeys(remote):
             family, default = _FAMILIES[":" in peer]
             try:
                 answer = self._frr.show(f"show {family} route {peer} json", Daemon.ZEBRA)
@@ -120,9 +127,11 @@ class Sharing:
         return "Resolve via default: off" not in self._frr.show(f"show {family} nht", Daemon.ZEBRA)
 
 
-def _is_remote(line: str) -> bool:
+def _is_remote(line: str, router: str) -> bool:
     """Say whether this line belongs to a neighbor that may be several hops away."""
-    return " ebgp-multihop " in f"{line} " or line.endswith(" disable-connected-check")
+    words = line.split(" ")[2:]
+    is_internal = words[:1] == ["remote-as"] and words[1:] in (["internal"], router.split(" ")[2:3])
+    return is_internal or words[:1] in (["ebgp-multihop"], ["disable-connected-check"])
 
 
 class OperatorWatch:

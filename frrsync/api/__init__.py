@@ -1,7 +1,7 @@
 """The agent's door: HTTP on a unix socket, for reading only.
 
 ==========================  =============================================================
-``GET /v1/status``          the status document (``core.status.document``)
+``GET /v1/status``          the status document (``core.status_document``)
 ``GET /v1/config/desired``  what was rendered last
 ``GET /v1/config/running``  what FRR runs
 ``GET /v1/config/diff``     the lines by which they differ

@@ -144,7 +144,7 @@ class _Stage:
                 self._plan.mistakes.of_rendering(self._side, name, error)
                 continue
             unknown = tuple(map(self._located, planner.unknown))
-            views[name] = replace(planner.view(self.snapshot, decision, rendered), unknown=unknown)
+            views[name] = replace(planner.view(self.snapshot, decision, rendered), missing=unknown)
             self._unknown += [note for note in notes_on_unknown(unknown) if note not in self._unknown]
         return views
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from frrsync.core.decide import NodeDecider, NodeOptions
+from frrsync.core.model import Kind
 from frrsync.core.node_facts import NOTHING_KNOWN
 from frrsync.core.node_parameters import NodePeers
 from frrsync.core.preview import SessionFate
+from frrsync.frr.exposure import allowed_names
 from frrsync.frr.preview import node_preview
 from frrsync.frr.scope import managed
 from frrsync.frr.shared import ROUTER
@@ -43,7 +45,7 @@ class NodeView:
     Attributes:
         tree: frrsync's part of the configuration, with passwords.
         obstacles: what in an operator's FRR stands in the way.
-        unknown: peers about which nothing can be said without asking the node.
+        missing: why peers are missing beside what the decision says: what only the node knows, what cannot be read.
 
     """
 
@@ -51,7 +53,7 @@ class NodeView:
     decision: Decision
     tree: Tree
     obstacles: tuple[str, ...] = ()
-    unknown: tuple[Mistake, ...] = ()
+    missing: tuple[Mistake, ...] = ()
 
     @property
     def peers(self) -> frozenset[str]:
@@ -79,7 +81,7 @@ class NodePlanner:
         self._dialect = dialect
         self._facts = facts
         self._is_shared = settings.frr_mode == "shared"
-        self._allowed = frozenset(name.strip().lower() for name in settings.allow_neighbor.split(",")) - {""}
+        self._allowed = allowed_names(settings.allow_neighbor)
         self._peers = NodePeers(node)
         self._decider = NodeDecider(
             NodeOptions(
@@ -177,9 +179,10 @@ def _why_removed(change: SessionChange, after: NodeView) -> str:
     subject = f"BGPPeer {change.name}"
     if change.name in after.peers:
         return f"{subject} has another address, interface or VRF"
+    for mistake in (*after.decision.mistakes, *after.missing):
+        if mistake.kind == Kind.BGP_PEER and mistake.name.rpartition("/")[2] == change.name:
+            is_left_out = mistake.message.startswith("left out")
+            return f"{subject} {'is' if is_left_out else f'cannot be read: {mistake.field}:'} {mistake.message}"
     if all(peer.meta.name != change.name for peer in after.snapshot.peers.values()):
         return f"{subject} is gone"
-    for mistake in (*after.decision.mistakes, *after.unknown):
-        if mistake.kind == "BGPPeer" and mistake.name.rpartition("/")[2] == change.name:
-            return f"{subject} is {mistake.message}"
     return f"{subject} no longer selects this node"

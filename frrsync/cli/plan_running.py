@@ -133,6 +133,7 @@ def _notes_of(status: dict[str, Any]) -> list[str]:
     return notes
 
 
+_HELD = "what cannot be read is missing here; an agent that read it before keeps what it was"
 _IN_THE_WAY = frozenset({"paused", "withdrawalHeld", "blocked"})
 
 
@@ -180,7 +181,9 @@ class _Planning:
             return None
         view = planner.view(state.snapshot, decision, self._reprinted(rendered), found.running)
         self.notes = [*notes_on_unknown(planner.unknown), *view.obstacles]
-        reached = replace(view, tree=run_by(view.tree, found.reachable), unknown=planner.unknown)
+        if state.mistakes:
+            self.notes.append(_HELD)
+        reached = replace(view, tree=run_by(view.tree, found.reachable), missing=(*planner.unknown, *state.mistakes))
         is_shared = found.frr_mode == "shared"
         return preview_of(node, found.dialect, found.running.tree, reached, is_shared=is_shared)
 

@@ -64,9 +64,9 @@ def _print_signed(rows: Iterable[tuple[str, str]]) -> None:
     """Print rows with their sign; a long list is cut."""
     listed = list(rows)
     for sign, text in listed[:SHOWN]:
-        click.secho(
-            f"    {sign + ' ' if sign.strip() else '  ' if sign else ''}{printable(text)}", fg=_COLOURS.get(sign)
-        )
+        colour = _COLOURS.get(sign)
+        lead = f"{sign} " if sign.strip() else "  " if sign else ""
+        click.secho(f"    {lead}{printable(text)}", fg=colour, reset=colour is not None)
     if len(listed) > SHOWN:
         click.echo(f"    ... and {len(listed) - SHOWN} more: --output json shows all")
 

@@ -72,7 +72,7 @@ def parse_range(text: str) -> AddressRange:
         raise ValueError(f"{text!r} is neither a prefix such as 192.0.2.0/24 nor a range such as 192.0.2.1-192.0.2.9")
     address, _, length = text.partition("/")
     parsed = parse_address(address)
-    if not (length.isascii() and length.isdigit() and int(length) <= parsed.max_prefixlen):
+    if not (length.isascii() and length.isdigit() and len(length) <= 3 and int(length) <= parsed.max_prefixlen):
         raise ValueError(f"{text!r} has prefix length {length!r}; allowed are 0 to {parsed.max_prefixlen}")
     network = ip_network(f"{parsed}/{length}", strict=False)
     return _announceable(AddressRange(network.network_address, network.broadcast_address), text)

@@ -36,6 +36,8 @@ MAX_STANDARD = 63
 MAX_LARGE = 27
 """Large communities on one route: as many of the longest as one line of FRR's configuration is given."""
 
+_DIGITS = 10
+"""As many as the largest number has."""
 _NAMES = {value: name for name, value in WELL_KNOWN.items()}
 
 
@@ -81,7 +83,7 @@ def parse_community(text: str) -> CommunitySet:
         first, second, third = (_number(part, 0xFFFFFFFF, text) for part in parts[1:])
         return CommunitySet(large=frozenset({(first, second, third)}))
     raise ValueError(
-        f"found {text!r}, allowed are a:b (0 to 65535 each), large:a:b:c (0 to 4294967295 each), "
+        f"found {text[:64]!r}, allowed are a:b (0 to 65535 each), large:a:b:c (0 to 4294967295 each), "
         "a well-known name such as no-export, or an alias of a Community resource"
     )
 
@@ -100,6 +102,6 @@ def union(sets: Iterable[CommunitySet]) -> CommunitySet:
 
 
 def _number(text: str, largest: int, whole: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= largest):
-        raise ValueError(f"found {whole!r} with the part {text!r}, allowed are 0 to {largest}")
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) <= largest):
+        raise ValueError(f"found {whole[:64]!r} with the part {text[:64]!r}, allowed are 0 to {largest}")
     return int(text)

@@ -23,6 +23,8 @@ E = TypeVar("E", bound="StrEnum")
 
 FieldPath = tuple[str | int, ...]
 
+_LONGEST: Final = 2000
+"""Characters of a message; a text in a manifest may have millions."""
 _OTHER: Final = {str: "text", bool: "true or false", list: "a list", dict: "a mapping", type(None): "null"}
 _ARTICLES: Final = {str: "text", bool: "true or false", int: "a whole number", list: "a list", dict: "a mapping"}
 
@@ -86,7 +88,7 @@ class Report:
                 kind=self.kind,
                 name=self.name,
                 field=dotted(path),
-                message=message,
+                message=message if len(message) <= _LONGEST else f"{message[:_LONGEST]}...",
             )
         )
 

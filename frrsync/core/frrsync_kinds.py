@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from frrsync.core.fields import shown
-from frrsync.core.grammar import annotation_key, dns_subdomain, label_key, label_value
+from frrsync.core.grammar import annotation_key, dns_subdomain, label_key, label_value, quoted
 from frrsync.core.metadata import Metadata, Origin
 from frrsync.core.metallb_kinds import spec_of
 from frrsync.core.peer_kind import FROM_TEXT
@@ -52,7 +52,7 @@ def read_node_parameters(top: Fields, meta: Metadata) -> BGPNodeParameters:
 def broken_parameters(key: ObjectKey, report: Report, found: ModelObject | None) -> BGPNodeParameters:
     """Return what stands for an object with mistakes: it concerns the peers and nodes that it soundly names, or all."""
     origin = Origin(file=report.location.file, line=report.location.line(()))
-    meta = Metadata(name=key.name, namespace=key.namespace, origin=origin)
+    meta = Metadata(name=_shown_name(key.name), namespace=key.namespace, origin=origin)
     if not isinstance(found, BGPNodeParameters):
         return BGPNodeParameters(meta=meta, is_broken=True)
     faulty = [mistake.field for mistake in report.mistakes]
@@ -62,6 +62,14 @@ def broken_parameters(key: ObjectKey, report: Report, found: ModelObject | None)
         node_selectors=() if any(name.startswith("spec.nodeSelectors") for name in faulty) else found.node_selectors,
         is_broken=True,
     )
+
+
+def _shown_name(name: str) -> str:
+    """Return a name as messages may show it, since it may be the mistake."""
+    try:
+        return dns_subdomain(name)
+    except ValueError:
+        return quoted(name)
 
 
 def _sources(spec: Fields, fields: list[str]) -> Iterator[tuple[str, ParameterSource]]:

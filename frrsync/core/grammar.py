@@ -30,7 +30,9 @@ _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9](?:-?[a-z0-9])*")
 _INTERFACE = re.compile(r"[A-Za-z0-9._@:-]+")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
+_LONGEST_NUMBER = 100
+"""Digits of a number in a duration; of 4300 and more Python would make none."""
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
 _NANOSECONDS = {
     "ns": 1,
     "us": 10**3,
@@ -183,6 +185,8 @@ def duration(text: str) -> int:
     while part := _DURATION_PART.match(rest, position):
         whole, _, fraction = part[1].partition(".")
         unit = _NANOSECONDS[part[2]]
+        if len(part[1]) > _LONGEST_NUMBER:
+            break
         total += int(whole or 0) * unit + (int(fraction) * unit // 10 ** len(fraction) if fraction else 0)
         position = part.end()
     if not rest or position != len(rest):

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from frrsync.core.redact import redact
 from frrsync.core.status_document import mistake_document
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def document(preview: Preview) -> Document:
             {"side": str(found.side), "node": found.node or None, **mistake_document(found.mistake)}
             for found in preview.mistakes
         ],
-        "notes": list(preview.notes),
+        "notes": [redact(note) for note in preview.notes],
     }
 
 
@@ -226,7 +227,7 @@ def _session(change: SessionChange) -> Document:
         "vrf": change.vrf,
         "name": change.name,
         "change": str(change.fate),
-        "reason": change.reason,
+        "reason": redact(change.reason),
     }
 
 

@@ -95,7 +95,7 @@ def _json_documents(text: str, line: int) -> Iterator[Document]:
         start = len(text) - rest
         try:
             _, position = decoder.raw_decode(text, start)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # no JSON, or a number of more digits than Python reads
             yield from _yaml_documents(text, line)
             return
         pieces.append((start, position))

@@ -32,6 +32,8 @@ _OTHER_BASE: Final = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[o
 _BINARY: Final = re.compile(r"(-?)0b([+-]?[01]+)")
 _FLOAT: Final = re.compile(r"[+-]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][+-]?[0-9]+)?")
 _DOTTED: Final = re.compile(r"\.(?:[0-9]+_?)+(?:[eE][+-]?[0-9]+)?")
+_DIGITS: Final = 100
+"""Longer whole numbers do not fit 64 bits; of 4300 digits and more Python would make none at all."""
 _TAG: Final = "tag:yaml.org,2002:"
 
 
@@ -90,7 +92,7 @@ def _number(text: str) -> Scalar:
         return _whole(float(text.replace("_", ""))) if _DOTTED.fullmatch(text) else text
     plain = text.replace("_", "")
     if _DECIMAL.fullmatch(plain):
-        return _bounded(int(plain), plain)
+        return _bounded(int(plain), plain) if len(plain) <= _DIGITS else _whole(float(plain))
     if match := _OTHER_BASE.fullmatch(plain):
         sign, hexadecimal, binary, octal = match.groups()
         digits, base = (hexadecimal, 16) if hexadecimal else (binary, 2) if binary else (octal, 8)
@@ -100,7 +102,9 @@ def _number(text: str) -> Scalar:
     if _FLOAT.fullmatch(plain) and math.isfinite(value := float(plain)):
         return _whole(value)
     if match := _BINARY.fullmatch(plain):
-        return int(match[2], 2) * (-1 if match[1] else 1)
+        number = int(match[2], 2) * (-1 if match[1] else 1)
+        if -(2**63) <= number < 2**64:
+            return number
     return text
 
 

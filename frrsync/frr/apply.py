@@ -1,8 +1,7 @@
 """Making the running FRR equal to what is wanted: plan, send, verify, or roll back.
 
 Not equal in the end means going back to what ran before, and an error that says which line or what
-differs. A daemon that goes away in the middle is no reason to go back: it comes back empty. Of bfdd and zebra
-what cannot be reached is neither compared nor sent, so that bgpd's part never waits for them.
+differs. A daemon that goes away in the middle is no reason to go back: it comes back empty.
 """
 
 from __future__ import annotations
@@ -13,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from frrsync import log
 from frrsync.core.redact import redact
-from frrsync.errors import ApplyError, CommandRefused, FrrUnavailable, VerifyError, VtyError
+from frrsync.errors import ApplyError, CommandRefused, VerifyError, VtyError
+from frrsync.frr.deviation import MOST_SHOWN, deviations, summary
 from frrsync.frr.diff import make_plan
-from frrsync.frr.plan import Daemon
-from frrsync.frr.scope import managed, owner, run_by
-from frrsync.frr.soundness import fault_of
-from frrsync.frr.tree import difference
+from frrsync.frr.running import Running
+from frrsync.frr.scope import managed, run_by
+from frrsync.frr.soundness import require_sound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from frrsync.errors import FrrsyncError
     from frrsync.frr.plan import Plan, Reset
@@ -29,15 +28,10 @@ if TYPE_CHECKING:
     from frrsync.frr.session import Frr
     from frrsync.frr.tree import Path, Tree
 
-FULL_VERIFY_LINES = 2000
-"""Up to this size the whole is read before and after each change: 3 ms at 1,000 networks."""
 SMALL_PLAN = 50
 """A larger plan is verified at once whatever the size of the configuration."""
 
-_SHOWN_DIFFERENCES = 5
 _ROLLBACK_ROUNDS = 2
-_RESTARTED = "a daemon of FRR was restarted while the configuration was sent"
-_CAME_OR_WENT = "a daemon of FRR went away or came back while the configuration was sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +76,7 @@ class Applier:
         self._frr = frr
         self._make_plan = make_plan
         self._log = log.get("frr.apply")
-        self._running: Tree | None = None
-        self._generation = -1
-        self._reachable: Collection[Daemon] = ()
-        self._left_out: list[str] = []
+        self._running = Running(frr)
         self._unverified: Tree | None = None
         self.last: ApplyResult | None = None
         self.learner: Learner | None = None
@@ -101,7 +92,7 @@ class Applier:
 
     def differences(self, desired: Tree) -> tuple[list[Path], list[Path]]:
         """Return the lines that are wanted and do not run, and those that run and are not wanted."""
-        return _differences(*self._compared(desired))
+        return deviations(*self._compared(desired))
 
     def apply(self, desired: Tree, trigger: str, *, reread: bool = False) -> ApplyResult:
         """Make FRR run this tree; ``reread`` trusts nothing that was read earlier.
@@ -118,21 +109,20 @@ class Applier:
         plan = None
         try:
             wanted = managed(desired, self._frr.dialect)
-            kept = None if reread else self._kept(wanted)
+            kept = None if reread else self._running.kept(wanted)
             checkpoint = self._read() if kept is None else kept
-            self._tell_left_out(wanted)
-            reached = run_by(wanted, self._reachable)
+            reached = self._running.part_of(wanted)
             if self.learner is not None:
                 reached = self.learner.recognize(checkpoint, reached)
-            _require_sound(reached, self._origin)
+            require_sound(reached, self._origin, self._shown)
             plan = self._make_plan(checkpoint, reached)
             if plan:
                 may_defer = kept is not None and len(plan.commands) <= SMALL_PLAN and not self._may_learn(plan)
                 self._execute(plan, checkpoint, reached, verify=not may_defer)
                 if may_defer:
-                    self._running, self._unverified = reached, wanted
+                    self._running.tree, self._unverified = reached, wanted
         except (VtyError, ApplyError) as error:
-            self._running = self._unverified = None
+            self._running.tree = self._unverified = None
             self._report(plan, trigger, started, error)
             raise
         return self._report(plan, trigger, started)
@@ -151,29 +141,9 @@ class Applier:
         running = self._frr.read()
         return running, run_by(managed(desired, self._frr.dialect), self._frr.reachable)
 
-    def _tell_left_out(self, wanted: Tree) -> None:
-        """Log whose part is left out, once for each change."""
-        found = sorted({str(one) for line in wanted if (one := owner(line)) and one not in self._reachable})
-        if found != self._left_out:
-            if found:
-                self._log.warning("frr_daemons_left_out", daemons=found)
-            else:
-                self._log.info("frr_no_daemon_left_out")
-        self._left_out = found
-
-    def _kept(self, wanted: Tree) -> Tree | None:
-        """Return what is known to run when reading it again would cost more than a change."""
-        self._frr.alive()
-        if _size(wanted) <= FULL_VERIFY_LINES or self._generation != self._frr.generation:
-            return None
-        return self._running
-
     def _read(self) -> Tree:
-        self._running = self._frr.read()
-        self._generation = self._frr.generation
-        self._reachable = self._frr.reachable
         self._unverified = None
-        return self._running
+        return self._running.read()
 
     def _execute(self, plan: Plan, checkpoint: Tree, wanted: Tree, *, verify: bool) -> None:
         """Send a plan and check what came of it; what went wrong is taken back."""
@@ -182,7 +152,7 @@ class Applier:
             if verify:
                 self._verify_twice(wanted, checkpoint)
         except CommandRefused as error:
-            self._require_same_daemons(error)
+            self._running.require_same_daemons()
             rolled_back, outcome = self._roll_back(checkpoint)
             # the line stands last: whoever hides passwords again hides all that follows one
             raise ApplyError(
@@ -207,7 +177,7 @@ class Applier:
         try:
             self._verify(wanted, checkpoint)
         except VerifyError as error:
-            again = self._make_plan(self._running or {}, wanted)
+            again = self._make_plan(self._running.tree or {}, wanted)
             if again.resets:
                 raise
             self._frr.send(again.commands)
@@ -216,15 +186,10 @@ class Applier:
 
     def _verify(self, wanted: Tree, checkpoint: Tree) -> None:
         """Read back and compare."""
-        generation, reachable = self._generation, self._reachable
-        running = self._read()
-        if self._generation != generation:
-            raise FrrUnavailable(_RESTARTED)
-        if self._reachable != reachable:
-            raise FrrUnavailable(_CAME_OR_WENT)
+        running = self._running.read_back()
         if running != wanted and not self._is_explained(checkpoint, running, wanted):
-            missing, unexpected = _differences(running, wanted)
-            raise VerifyError(_summary(running, wanted), paths=(*missing, *unexpected)[:_SHOWN_DIFFERENCES])
+            missing, unexpected = deviations(running, wanted)
+            raise VerifyError(self._shown(summary(running, wanted)), paths=(*missing, *unexpected)[:MOST_SHOWN])
 
     def _may_learn(self, plan: Plan) -> bool:
         """Say whether the plan sends lines that FRR may print in another form."""
@@ -236,21 +201,16 @@ class Applier:
             return False
         if again := self.learner.send_again(checkpoint, running, wanted):
             self._frr.send(again)
-            running = self._read()
+            running = self._running.read_back()
         return running == wanted or self.learner.learn(checkpoint, running, wanted) == running
 
     def _shown(self, text: str) -> str:
+        """Return a text without passwords, in whatever line a template prints them."""
         return redact(self.learner.hide(text) if self.learner is not None else text)
 
     def _origin(self, line: str) -> str:
         place = self.learner.place_of(line) if self.learner is not None else ""
         return f" of {place}" if place else ""
-
-    def _require_same_daemons(self, error: CommandRefused) -> None:
-        """Tell a refused line from one that came to a daemon that has just started, empty."""
-        alive = self._frr.alive()
-        if not alive[Daemon.BGPD] or self._frr.generation != self._generation:
-            raise FrrUnavailable(_RESTARTED) from error
 
     def _roll_back(self, checkpoint: Tree) -> tuple[bool, str]:
         """Go back to what ran before, from whatever runs now; says whether and how that ended.
@@ -260,25 +220,19 @@ class Applier:
         """
         try:
             for _ in range(_ROLLBACK_ROUNDS):
-                running, before = self._against(checkpoint)
+                running, before = self._running.against(checkpoint)
                 if running == before:
                     return True, "rolled back"
                 self._frr.send(self._make_plan(running, before).commands)
-            running, before = self._against(checkpoint)
+            running, before = self._running.against(checkpoint)
         except VtyError as error:
             self._log.error("frr_rollback_failed", reason=str(error))
             return False, f"rolling back failed: {error}"
         if running == before:
             return True, "rolled back"
-        left = _summary(running, before)
+        left = self._shown(summary(running, before))
         self._log.error("frr_rollback_differs", differences=left)
         return False, f"rolling back left a difference: {left}"
-
-    def _against(self, checkpoint: Tree) -> tuple[Tree, Tree]:
-        """Return what runs and a checkpoint, both of the daemons that could be reached then and can be now."""
-        running = self._frr.read()
-        both = frozenset(self._reachable) & frozenset(self._frr.reachable)
-        return run_by(running, both), run_by(checkpoint, both)
 
     def _report(
         self, plan: Plan | None, trigger: str, started: float, error: FrrsyncError | None = None
@@ -302,29 +256,3 @@ class Applier:
                 resets=len(self.last.resets),
             )
         return self.last
-
-
-def _require_sound(wanted: Tree, origin: Callable[[str], str]) -> None:
-    """Raise ApplyError for what no FRR can run; nothing has been sent then."""
-    if found := fault_of(wanted):
-        path, reason = found
-        which = f"not sent, a line{place}" if (place := origin(path[-1])) else "not sent"
-        raise ApplyError(f"{which}: {redact(reason)}: {redact(' / '.join(path))!r}", rolled_back=True, paths=(path,))
-
-
-def _size(tree: Tree) -> int:
-    """Count the lines of the upper two levels and what hangs below them, without walking every line."""
-    return sum(len(content) + sum(map(len, content.values())) for content in tree.values()) + len(tree)
-
-
-def _differences(running: Tree, wanted: Tree) -> tuple[list[Path], list[Path]]:
-    return difference(wanted, running), difference(running, wanted)
-
-
-def _summary(running: Tree, wanted: Tree) -> str:
-    """Name the first lines that differ, without passwords."""
-    missing, unexpected = _differences(running, wanted)
-    named = [f"missing {redact(' / '.join(path))!r}" for path in missing[:_SHOWN_DIFFERENCES]]
-    named += [f"unexpected {redact(' / '.join(path))!r}" for path in unexpected[:_SHOWN_DIFFERENCES]]
-    more = len(missing) + len(unexpected) - _SHOWN_DIFFERENCES
-    return ", ".join(named[:_SHOWN_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")

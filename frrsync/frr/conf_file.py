@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 MODE = 0o640
@@ -23,6 +24,9 @@ def write_conf(path: Path, text: str) -> None:
             os.fchmod(file.fileno(), MODE)
             if os.geteuid() == 0:
                 os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            else:
+                with suppress(PermissionError):  # a member of FRR's group may, and FRR can read the file then
+                    os.fchown(file.fileno(), -1, owner.st_gid)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

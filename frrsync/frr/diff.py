@@ -15,12 +15,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from frrsync.frr import bfd_commands, map_commands, neighbor
+from frrsync.frr import bfd_commands, global_commands, map_commands, neighbor
 from frrsync.frr.lines import (
     creates_neighbor,
-    global_key,
     instance_key,
-    list_value,
     needs_bracket,
     negation,
     neighbor_of,
@@ -31,8 +29,6 @@ from frrsync.frr.plan import Command, Daemon, Plan, Reset
 from frrsync.frr.policy import RouteMaps, read_instance, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from frrsync.frr.policy import Instance, Steps
     from frrsync.frr.tree import Tree
 
@@ -88,7 +84,6 @@ class _Planner:
         self._old_maps = RouteMaps.read(running)
         self._new_maps = RouteMaps.read(desired)
         self._temporary: list[str] = []
-        self._leaving: list[Command] = []
         self._closed: list[str] = []
         self.commands: list[Command] = []
         self.resets: list[Reset] = []
@@ -98,7 +93,7 @@ class _Planner:
         routers = [line for line in self._desired if _is_router(line)]
         gone = [line for line in self._running if _is_router(line) and line not in self._desired]
         replaced = [line for line in gone if self._successors(line)]
-        self._global_additions()
+        self.commands.extend(global_commands.additions(self._running, self._desired))
         self.commands.extend(bfd_commands.additions(self._running, self._desired))
         self.commands.extend(map_commands.additions(self._old_maps.entries, self._new_maps.entries))
         for line in replaced:
@@ -108,32 +103,10 @@ class _Planner:
         self._send((), *(f"no {line}" for line in gone if line not in replaced))
         self._map_removals()
         self.commands.extend(bfd_commands.removals(self._running, self._desired))
-        self.commands.extend(self._leaving)
+        self.commands.extend(global_commands.removals(self._running, self._desired))
 
-    def _send(self, context: tuple[str, ...], *lines: str, daemon: Daemon = Daemon.BGPD) -> None:
-        self.commands.extend(Command(daemon, context, line) for line in lines)
-
-    # global lines: lists of templates, the delay timer, next-hop tracking
-
-    def _plain(self, tree: Tree) -> Iterator[tuple[str, Daemon]]:
-        for line, content in tree.items():
-            if not content and line != "bfd" and not line.startswith(("route-map ", "router bgp ")):
-                yield line, Daemon.ZEBRA if " nht " in line else Daemon.BGPD
-
-    def _global_additions(self) -> None:
-        """Send what appears; an entry of a list that only changes its number goes before."""
-        appearing = [item for item in self._plain(self._desired) if item[0] not in self._running]
-        values = {list_value(line) for line, _ in appearing} - {""}
-        keys = {global_key(line) for line, _ in appearing}
-        for line, daemon in self._plain(self._running):
-            if line in self._desired:
-                continue
-            if list_value(line) in values:
-                self._send((), f"no {line}", daemon=daemon)
-            elif global_key(line) not in keys:
-                self._leaving.append(Command(daemon, (), negation(line) if line.startswith("no ") else f"no {line}"))
-        for line, daemon in appearing:
-            self._send((), line, daemon=daemon)
+    def _send(self, context: tuple[str, ...], *lines: str) -> None:
+        self.commands.extend(Command(Daemon.BGPD, context, line) for line in lines)
 
     # route-maps
 
@@ -215,7 +188,7 @@ class _Planner:
     # neighbors
 
     def _changed_neighbor(self, context: tuple[str, ...], peer: str, have: Tree, wanted: Tree) -> str:
-        """Change what a neighbor has outside of families; returns the line that costs its session, if any."""
+        """Change what a neighbor has outside of families; returns the lines that cost its session, if any."""
         lines = neighbor.changes(peer, have, wanted)
         costly = [line for line in lines if resets_session(line)]
         below = neighbor.costs_below(peer, have, wanted)
@@ -228,7 +201,8 @@ class _Planner:
                 self._send(context, f"no neighbor {peer} shutdown")
         else:
             self._send(context, *lines)
-        return next(iter([*costly, *below]), "")
+        # A password goes last: whoever hides it hides the rest of the text as well.
+        return "; ".join(sorted([*costly, *below], key=lambda line: " password " in line))
 
     def _new_neighbor(self, context: tuple[str, ...], peer: str, wanted: Tree) -> None:
         """Bring up a neighbor so that it opens one session, complete, and nothing leaks before its maps stand."""

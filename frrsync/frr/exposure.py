@@ -3,15 +3,18 @@
 A neighbor is looked at if routes of our address family reach it: in the family itself, in labeled unicast,
 which shares its table, and where the operator exports it to (VPN, another VRF, EVPN). It may not see our
 prefixes unless its outbound route-map decides about them (``frr.fence``), it is allowed by name, or FRR sends
-it nothing at all.
+it nothing at all. Maps that FRR asks instead of the outbound one, and maps on the way to another table,
+must decide as well.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from frrsync.core.frr_config import MARK
-from frrsync.frr.fence import is_fence
+from frrsync.frr.fence import is_fence, keeps_back, rewrites
 from frrsync.frr.lines import neighbor_of
 from frrsync.frr.shared import FAMILY, ROUTER, header, implied_families, peers_of, vrf_of
 
@@ -22,44 +25,75 @@ if TYPE_CHECKING:
 
 _LISTEN = "bgp listen range "
 _EVPN = "address-family l2vpn evpn"
-_OTHER_POLICIES = frozenset({"unsuppress-map", "advertise-map", "default-originate"})
+_INSTEAD = ("unsuppress-map", "advertise-map")
+"""Maps of a neighbor that FRR asks instead of the outbound one: about a prefix that an aggregate suppresses, and
+when it looks at a conditional advertisement (FRR 8.4 and 10.3)."""
+_OTHER_POLICIES = frozenset({*_INSTEAD, "default-originate"})
 
 
-def exposed(whole: Tree, router: str, family: str, allowed: Collection[str]) -> list[str]:
-    """Return a text for each neighbor that would see our prefixes of this family, with the lines that help."""
-    instances = [_Instance(whole, line, place) for line, place in _places(whole, router, family)]
+def allowed_names(text: str) -> frozenset[str]:
+    """Return the neighbors of ``--allow-neighbor`` as FRR writes them: addresses and ranges in the short form."""
+    found = set()
+    for name in filter(None, map(str.strip, text.split(","))):
+        written = name
+        with suppress(ValueError):
+            network = ip_network(name)
+            written = str(network) if "/" in name else str(network.network_address)
+        found.add(written)
+    return frozenset(found)
+
+
+def exposed(whole: Tree, router: str, family: str, allowed: Collection[str], mine: Collection[str] = ()) -> list[str]:
+    """Return a text for each neighbor that would see our prefixes of this family, with the lines that help.
+
+    ``mine`` are neighbors of this instance that are ours, or will be.
+    """
     return [
-        instance.complaint(peer, family)
-        for instance in instances
-        for peer in instance.peers()
-        if not instance.names(peer) & set(allowed) and instance.sees_ours(peer)
+        place.complaint(peer, policy, family)
+        for place in _places(whole, router, family)
+        for peer in place.peers()
+        if not place.names(peer) & set(allowed)
+        and not (place.is_of(router) and peer in mine)
+        and (policy := place.open_map(peer)) is not None
     ]
 
 
-def _places(whole: Tree, router: str, family: str) -> Iterator[tuple[str, str]]:
+def _places(whole: Tree, router: str, family: str) -> Iterator[_Instance]:
     """Yield the instances and families that routes of one family reach."""
     routers = {line: content for line, content in whole.items() if line.startswith(ROUTER)}
-    default = next((line for line in routers if not vrf_of(line)), None)
     own = next(line for line in routers if header(line) == router)
     name = family.removeprefix(FAMILY).partition(" ")[0]
-    yield own, family
-    yield own, f"{FAMILY}{name} labeled-unicast"
-    exports = "export vpn" in routers[own].get(family, {})
-    if exports and default is not None:
-        yield default, f"{FAMILY}{name} vpn"
-    imports = {f"import vrf {vrf_of(own) or 'default'}"} | ({"import vpn"} if exports else set())
-    for line, content in routers.items():
-        if line != own and imports & content.get(family, {}).keys():
-            yield line, family
-    if any(line.startswith(f"advertise {name} unicast") for line in routers[own].get(_EVPN, {})):
-        yield default or own, _EVPN
+    here = routers[own].get(family, {})
+    yield _Instance(whole, own, family)
+    yield _Instance(whole, own, f"{FAMILY}{name} labeled-unicast")
+    exported = [_behind("route-map vpn export ", here)]
+    import_vrf = f"import vrf {vrf_of(own) or 'default'}"
+    importers = {line: content.get(family, {}) for line, content in routers.items() if line != own}
+    if "export vpn" in here or any(import_vrf in content for content in importers.values()):
+        yield from (_Instance(whole, line, f"{FAMILY}{name} vpn", exported) for line in routers if not vrf_of(line))
+    for line, content in importers.items():
+        if import_vrf in content or ("export vpn" in here and "import vpn" in content):
+            imported = [_behind(words, content) for words in ("import vrf route-map ", "route-map vpn import ")]
+            yield _Instance(whole, line, family, [*exported, *imported])
+    advertised = [line for line in routers[own].get(_EVPN, {}) if line.startswith(f"advertise {name} unicast")]
+    if advertised:
+        way = [line.partition(" route-map ")[2] for line in advertised]
+        yield from (_Instance(whole, line, _EVPN, way) for line in routers)
+
+
+def _behind(words: str, family: Tree) -> str:
+    return next((line.removeprefix(words) for line in family if line.startswith(words)), "")
 
 
 class _Instance:
-    """The operator's neighbors of one instance, as one address family sees them."""
+    """The operator's neighbors of one instance, as one address family sees them.
 
-    def __init__(self, whole: Tree, line: str, family: str) -> None:
+    ``way`` are route-maps through which our prefixes come there; empty texts do not count.
+    """
+
+    def __init__(self, whole: Tree, line: str, family: str, way: Collection[str] = ()) -> None:
         self._whole = whole
+        self._way = tuple(filter(None, way))
         self._line = line
         self._family_line = family
         self._router = whole[line]
@@ -72,20 +106,23 @@ class _Instance:
         found: dict[str, str] = {}
         for line in self._router:
             words = line.split(" ")
-            if "peer-group" in words[2:-1]:
-                group = words[words.index("peer-group") + 1]
-                if line.startswith(_LISTEN):
-                    found[f"range {words[3]}"] = group
-                elif neighbor_of(line):
-                    found[words[1]] = group
+            if words[-2:-1] != ["peer-group"]:
+                continue
+            if line.startswith(_LISTEN):
+                found[f"range {words[3]}"] = words[-1]
+            elif neighbor_of(line) and (len(words) == 4 or words[2] == "interface"):  # not a description
+                found[words[1]] = words[-1]
         return found
+
+    def is_of(self, router: str) -> bool:
+        """Say whether this is an instance with this header."""
+        return header(self._line) == router
 
     def peers(self) -> list[str]:
         """Return the operator's neighbors that are active in this family; peer-groups by their members."""
         ours = peers_of(self._router)
-        groups = {neighbor_of(line) for line in self._router if line.endswith(" peer-group")} | set(
-            self._groups.values()
-        )
+        groups = {words[1] for words in map(str.split, self._router) if words[2:] == ["peer-group"]}
+        groups |= set(self._groups.values())
         named = dict.fromkeys([*map(neighbor_of, self._router), *self._groups])
         return [peer for peer in named if peer and peer not in ours | groups and self._is_active(peer)]
 
@@ -93,25 +130,30 @@ class _Instance:
         """Return the names by which a neighbor may be allowed."""
         return {peer, peer.removeprefix("range "), self._groups.get(peer, peer)}
 
-    def sees_ours(self, peer: str) -> bool:
-        """Say whether nothing keeps our prefixes from a neighbor."""
+    def open_map(self, peer: str) -> str | None:
+        """Return the map that may let a neighbor see our prefixes, an empty text if it has none; None if fenced."""
         if self._is_shut(peer) or self._is_refused_by_default(peer):
-            return False
-        policy = self.outbound_map(peer)
-        return not policy or not is_fence(policy, self._whole)
+            return None
+        if any(keeps_back(name, self._whole) for name in self._way):
+            return None
+        outbound = self._map_of(peer, "route-map")
+        if not outbound:
+            return ""
+        asked = [outbound, *(self._map_of(peer, kind) for kind in _INSTEAD)]
+        stripping = (name for name in self._way if rewrites(name, self._whole))
+        return next((name for name in asked if name and not is_fence(name, self._whole)), next(stripping, None))
 
-    def outbound_map(self, peer: str) -> str:
-        """Return the outbound route-map of a neighbor, its own or its group's; empty for none."""
+    def _map_of(self, peer: str, kind: str) -> str:
+        """Return a neighbor's outbound map of a kind, its own or its group's; empty for none."""
         for name in (peer, self._groups.get(peer, "")):
-            words = f"neighbor {name} route-map "
             for line in self._family:
-                if line.startswith(words) and line.endswith(" out"):
-                    return line.removeprefix(words).removesuffix(" out")
+                words = line.split(" ")
+                if words[:3] == ["neighbor", name, kind] and (kind != "route-map" or words[-1] == "out"):
+                    return words[3]
         return ""
 
-    def complaint(self, peer: str, family: str) -> str:
+    def complaint(self, peer: str, policy: str, family: str) -> str:
         """Return the reason, and the lines that keep our prefixes back."""
-        policy = self.outbound_map(peer)
         group = self._groups.get(peer, "")
         name = policy or "FRRSYNC-DENY"
         add = [f"bgp large-community-list standard FRRSYNC seq 5 permit {MARK}"]
@@ -151,13 +193,15 @@ class _Instance:
         """Return what a neighbor or its group says behind these words; empty for nothing."""
         for name in (peer, self._groups.get(peer, "")):
             for line in self._router:
-                for start in (f"neighbor {name} {words}", f"neighbor {name} interface {words}"):
+                starts = ("", "interface ", "interface v6only ")
+                for start in (f"neighbor {name} {before}{words}" for before in starts):
                     if line == start or line.startswith(start + " "):
                         return line.removeprefix(start).strip() or words
         return ""
 
     def _is_shut(self, peer: str) -> bool:
-        return bool(self._said(peer, "shutdown"))
+        """Say whether there is no session; ``shutdown rtt`` ends only one that is slow."""
+        return self._said(peer, "shutdown").partition(" ")[0] in {"shutdown", "message"}
 
     def _is_refused_by_default(self, peer: str) -> bool:
         """Say whether FRR sends an eBGP neighbor nothing for want of any outbound policy (RFC 8212)."""

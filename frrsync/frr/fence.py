@@ -33,12 +33,16 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One entry; ``goes_on`` is ``on-match next``: what it permits, the next entry still judges."""
+    """One entry; ``goes_on`` is ``on-match next``: what it permits, the next entry still judges.
+
+    ``rewrites``: it sets large communities, so the map it calls and the next entry do not see the mark.
+    """
 
     action: str
     matches: tuple[str, ...]
     call: str
     goes_on: bool
+    rewrites: bool
 
 
 def is_fence(name: str, configuration: Tree) -> bool:
@@ -47,6 +51,19 @@ def is_fence(name: str, configuration: Tree) -> bool:
     A map that does not exist denies everything (FRR 8.4 and 10.3).
     """
     return _fate(name, configuration, mark_lists(configuration)) is not Fate.OPEN
+
+
+def keeps_back(name: str, configuration: Tree) -> bool:
+    """Say whether a route-map denies our prefixes."""
+    return _fate(name, configuration, mark_lists(configuration)) is Fate.DENIED
+
+
+def rewrites(name: str, configuration: Tree, depth: int = 0) -> bool:
+    """Say whether a route-map, or one that it calls, sets large communities: behind it the mark may be gone."""
+    return any(
+        entry.rewrites or (depth < DEEPEST_CALL and rewrites(entry.call, configuration, depth + 1))
+        for entry in _entries(name, configuration)
+    )
 
 
 def mark_lists(configuration: Tree) -> frozenset[str]:
@@ -67,7 +84,8 @@ def _entries(name: str, configuration: Tree) -> list[_Entry]:
         if words[0] == "route-map" and len(words) == 4 and words[1] == name:
             call = next((item.removeprefix("call ") for item in content if item.startswith("call ")), "")
             matches = tuple(item for item in content if item.startswith("match "))
-            entry = _Entry(words[2], matches, call, "on-match next" in content)
+            is_set = any(item.startswith("set large-comm") for item in content)
+            entry = _Entry(words[2], matches, call, "on-match next" in content, is_set)
             found.append((int(words[3]), entry))
     return [entry for _, entry in sorted(found, key=lambda item: item[0])]
 
@@ -83,10 +101,12 @@ def _fate(name: str, configuration: Tree, lists: frozenset[str], depth: int = 0)
                 return Fate.DENIED
             continue
         fate = Fate.OPEN
-        if not entry.matches and depth < DEEPEST_CALL and _entries(entry.call, configuration):
+        if not entry.matches and not entry.rewrites and depth < DEEPEST_CALL and _entries(entry.call, configuration):
             fate = _fate(entry.call, configuration, lists, depth + 1)
         if fate is Fate.DENIED or entry.matches or not entry.goes_on:
             return fate  # what a called map denies is denied for good
+        if entry.rewrites or rewrites(entry.call, configuration):
+            return Fate.OPEN
         at_the_end = fate
     return at_the_end
 

@@ -43,6 +43,6 @@ def costs_below(peer: str, have: Tree, wanted: Tree) -> list[str]:
     return [
         f"{family}: {line}"
         for family in families
-        for line in have.get(family, {}).keys() ^ wanted.get(family, {}).keys()
+        for line in sorted(have.get(family, {}).keys() ^ wanted.get(family, {}).keys())
         if neighbor_of(line) == peer and resets_family(line)
     ]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from frrsync.frr.tree import Path
 
 _BEGIN, _END = "\ue000", "\ue001"
-_MARK = re.compile(f"{_BEGIN}([0-9]+){_END}")
+_MARK = re.compile(f"{_BEGIN}([0-9]{{1,9}}){_END}")
 
 
 class Marks:
@@ -60,7 +60,9 @@ class Marks:
             return ""
         pieces = _MARK.split(line)
         printed = zip(pieces[1::2], pieces[2::2], strict=True)
-        return next((self._places[int(number)] for number, text in printed if text.strip()), "")
+        numbers = (int(number) for number, text in printed if text.strip())
+        # a template may print what looks like a mark
+        return next((self._places[number] for number in numbers if number < len(self._places)), "")
 
 
 def unmarked(marked: str) -> str:

@@ -32,7 +32,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """A session that the plan cannot leave up, and the line that is the reason."""
+    """A session that the plan cannot leave up, and the lines that are the reason."""
 
     peer: str
     reason: str

@@ -17,7 +17,7 @@ from frrsync.frr.lines import creates_neighbor, neighbor_of
 from frrsync.frr.plan import Command, Daemon
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from frrsync.frr.dialect import Dialect
     from frrsync.frr.plan import Plan
@@ -32,7 +32,9 @@ NO_DEFAULT_IPV4 = "no bgp default ipv4-unicast"
 _TRANSIT = "frrsync-transit-"
 _CLASSES = (CLASS_PREFIX, _TRANSIT)
 _OUTBOUND = (OUTBOUND_PREFIX, "frrsync-move-")
-_MAPS = tuple(f"route-map {name}" for name in (f"{INBOUND_MAP} ", *_CLASSES, *_OUTBOUND))
+_ANNOUNCED = "frrsync-new-"
+"""What the name of a map begins with that stands while a neighbor is made: it says that this one will be ours."""
+_MAPS = tuple(f"route-map {name}" for name in (f"{INBOUND_MAP} ", *_CLASSES, *_OUTBOUND, _ANNOUNCED))
 _PROFILE = "profile frrsync-"
 _LISTS = tuple(
     f"{kind} frrsync-"
@@ -48,7 +50,7 @@ _LISTS = tuple(
         "bgp as-path access-list",
     )
 )
-_IN_THE_MAKING = " shutdown message frrsync"
+_IN_THE_MAKING = "shutdown message frrsync-unfinished"
 """What a neighbor of ours says until it is complete: so one that was left half-made is known again."""
 _DEFAULT_FAMILIES = ("bgp default ipv4-", "bgp default ipv6-", "bgp default l2vpn-")
 
@@ -88,7 +90,11 @@ def vrf_of(line: str) -> str:
 
 
 def peers_of(router: Tree) -> frozenset[str]:
-    """Return the neighbors of an instance that are ours: those that use our maps, or are about to."""
+    """Return the neighbors of an instance that are ours: those that use our maps, or are about to.
+
+    A peer-group never is: to take it back would take its members along.
+    """
+    groups = {words[1] for line in router if (words := line.split(" "))[2:] == ["peer-group"]}
     users = {
         neighbor_of(line)
         for family, content in router.items()
@@ -96,12 +102,12 @@ def peers_of(router: Tree) -> frozenset[str]:
         for line in content
         if line.startswith("neighbor ") and is_policy(line)
     }
-    return frozenset(users | _half_made(router))
+    return frozenset((users | _half_made(router)) - groups)
 
 
 def _half_made(router: Tree) -> set[str]:
     """Return the neighbors that an agent was making when it ended."""
-    return {neighbor_of(line) for line in router if line.endswith(_IN_THE_MAKING)}
+    return {peer for line in router if (peer := neighbor_of(line)) and line == f"neighbor {peer} {_IN_THE_MAKING}"}
 
 
 def is_policy(line: str) -> bool:
@@ -148,10 +154,11 @@ def _router(content: Tree, dialect: Dialect) -> Tree:
     return formed
 
 
-def make_plan(running: Tree, desired: Tree) -> Plan:
+def make_plan(running: Tree, desired: Tree, whole: Tree | None = None) -> Plan:
     """Return the commands that turn our part of a running FRR into the wanted one; see ``diff.make_plan``.
 
-    No instance and no ``bfd`` context is ever taken back as a whole, because there is more in it than ours.
+    ``whole`` is all that bgpd runs: it tells in which families new neighbors are active by default. No instance
+    and no ``bfd`` context is ever taken back as a whole, because there is more in it than ours.
 
     Raises:
         ConfigError: a line would touch what is the operator's.
@@ -167,7 +174,8 @@ def make_plan(running: Tree, desired: Tree) -> Plan:
             there[line] = _without_peers(content, gone)
             again += [Command(Daemon.BGPD, (line,), f"no neighbor {peer}") for peer in sorted(gone)]
     plan = diff.make_plan(there, kept)
-    commands = (*again, *_completed(plan.commands))
+    default = {header(line): implied_families(router) for line, router in (whole or {}).items() if ROUTER in line}
+    commands = (*again, *_completed(plan.commands, default))
     peers = {
         peer
         for tree in (running, desired)
@@ -190,26 +198,38 @@ def _without_peers(router: Tree, peers: Collection[str]) -> Tree:
     }
 
 
-def _completed(commands: Sequence[Command]) -> Iterator[Command]:
+def _completed(commands: Sequence[Command], default: Mapping[str, Collection[str]]) -> Iterator[Command]:
     """Add what only an instance of the operator's needs.
 
-    A new neighbor is marked until it is complete. It leaves the families in which the instance activates it by
-    itself before anything else is said. And a class that lives during a change only carries the mark as well.
+    A new neighbor is announced by a map, as it cannot be marked with its first line, and marked until it is
+    complete. It leaves the families in which the instance activates it by itself before anything else is said.
+    And a class that lives during a change only carries the mark as well.
     """
+    announced: list[str] = []
     opened = {command.line for command in commands if command.line.endswith(" shutdown")}
     before = ""
     for command in commands:
         if command.line.startswith("set tag ") and command.context[0].startswith(f"route-map {_TRANSIT}"):
             yield replace(command, line=f"set large-community {MARK}")
+        new = neighbor_of(command.line)
+        if f"no neighbor {new} shutdown" in opened and new not in announced and creates_neighbor(command.line):
+            announced.append(new)
+            yield Command(Daemon.BGPD, (announcing_map(new),), "")
         peer = neighbor_of(before)
         if peer and creates_neighbor(before) and command.line == f"neighbor {peer} shutdown":
             is_opened = f"no {command.line}" in opened
-            yield replace(command, line=f"neighbor {peer}{_IN_THE_MAKING}") if is_opened else command
-            for family in (IPV4, IPV6):
+            yield replace(command, line=f"neighbor {peer} {_IN_THE_MAKING}") if is_opened else command
+            for family in dict.fromkeys((IPV4, IPV6, *default.get(command.context[0], ()))):
                 yield Command(Daemon.BGPD, (*command.context, family), f"no neighbor {peer} activate")
         else:
             yield command
         before = command.line
+    yield from (Command(Daemon.BGPD, (), f"no route-map {_ANNOUNCED}{peer}") for peer in announced)
+
+
+def announcing_map(peer: str) -> str:
+    """Return the entry of the map that stands while this neighbor is made."""
+    return f"route-map {_ANNOUNCED}{peer} permit 10"
 
 
 def has_lost(taken: Tree, running: Tree) -> bool:
@@ -225,17 +245,23 @@ def has_lost(taken: Tree, running: Tree) -> bool:
 
 
 def foreign_lines(tree: Tree) -> list[tuple[str, ...]]:
-    """Return the lines of a rendered configuration that are not ours to set."""
+    """Return the lines of a rendered configuration that are not ours to set.
+
+    A neighbor is ours by the use of our maps: without them it would not be known again, and may be the operator's.
+    """
     found: list[tuple[str, ...]] = []
     for line, content in tree.items():
         if line.startswith(ROUTER):
-            found += [(line, inner) for inner in content if not inner.startswith((FAMILY, "neighbor ", "no neighbor "))]
+            peers = peers_of(content) & set(map(neighbor_of, content))
+            found += [
+                (line, inner) for inner in content if not inner.startswith(FAMILY) and peer_of(inner) not in peers
+            ]
             found += [
                 (line, family, inner)
                 for family, below in content.items()
                 if family.startswith(FAMILY)
                 for inner in below
-                if not is_network(inner) and not peer_of(inner)
+                if not is_network(inner) and peer_of(inner) not in peers
             ]
         elif line == "bfd":
             found += [(line, inner) for inner in content if not inner.startswith(_PROFILE)]

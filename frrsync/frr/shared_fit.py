@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING
 
 from frrsync.frr.exposure import exposed
 from frrsync.frr.lines import neighbor_of
-from frrsync.frr.shared import FAMILY, IPV4, IPV6, ROUTER, foreign_lines, header, is_network, peer_of, peers_of, vrf_of
+from frrsync.frr.shared import (
+    FAMILY,
+    IPV4,
+    IPV6,
+    ROUTER,
+    announcing_map,
+    foreign_lines,
+    header,
+    is_network,
+    peer_of,
+    peers_of,
+    vrf_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -135,7 +147,8 @@ class _Fitting:
 
     def _fitted(self, line: str, wanted: Tree, there: Tree) -> Tree:
         """Return what of an instance can be taken; ``there`` is all of it that runs."""
-        taken = sorted(peer for peer in _peers(wanted) if _is_operators(peer, wanted, there))
+        begun = {peer for peer in _peers(wanted) if announcing_map(peer) in self.whole}
+        taken = sorted(peer for peer in _peers(wanted) if _is_operators(peer, wanted, there, begun))
         for peer in taken:
             self.obstacles.append(
                 f"neighbor {peer} of {line!r} is the operator's, BGPPeer {_description(peer, wanted)} is left out; "
@@ -153,7 +166,8 @@ class _Fitting:
         left = {inner: {} for inner in wanted if neighbor_of(inner) not in taken} if taken else wanted
         if not any(inner.startswith("network ") for inner in left):
             return left
-        leaks = exposed(self.whole, line, family, {*self.allowed, *(inner.split(" ")[1] for inner in _neighbors(left))})
+        mine = {inner.split(" ")[1] for inner in _neighbors(left)}
+        leaks = exposed(self.whole, line, family, self.allowed, mine)
         self.obstacles.extend(leaks)
         if leaks:
             return {inner: {} for inner in left if not inner.startswith("network ")}
@@ -212,14 +226,18 @@ def _named(router: Tree) -> str:
     return ", ".join(_description(peer, router) for peer in _peers(router))
 
 
-def _is_operators(peer: str, wanted: Tree, there: Tree) -> bool:
+def _is_operators(peer: str, wanted: Tree, there: Tree, begun: Collection[str]) -> bool:
     """Say whether a neighbor that we want is there and was not made by us.
 
-    One that says nothing but what we would say is ours as well, although it does not use our maps: an agent ended
-    while it made it, or a reload of the operator's, which goes line by line, met one that we brought back.
+    One that says nothing but what we would say, its BGPPeer's name among it, is ours as well although it does not
+    use our maps: a reload of the operator's, which goes line by line, met one that we brought back. Without that
+    name it may be a plain neighbor of the operator's, unless an agent announced (``begun``) that it makes it.
     """
     if peer in peers_of(there):
         return False
+    name = next((line for line in wanted if line.startswith(f"neighbor {peer} description ")), "")
+    if peer not in begun and name not in there and any(peer_of(line) == peer for line in there):
+        return True
     inactive = {(family, f"no neighbor {peer} activate") for family in (IPV4, IPV6)}
     return not set(_lines_of(peer, there)) <= {*_lines_of(peer, wanted), *inactive}
 

@@ -7,10 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from frrsync.errors import ApplyError
 from frrsync.frr.lines import creates_neighbor, neighbor_key, neighbor_of, resets_session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from frrsync.frr.tree import Path, Tree
+
+
+def require_sound(wanted: Tree, origin: Callable[[str], str], hide: Callable[[str], str]) -> None:
+    """Raise ApplyError for what no FRR can run.
+
+    ``origin`` returns the place of a line, in words, ``hide`` a text without passwords.
+    """
+    if found := fault_of(wanted):
+        path, reason = found
+        which = f"not sent, a line{place}" if (place := origin(path[-1])) else "not sent"
+        raise ApplyError(f"{which}: {hide(reason)}: {hide(' / '.join(path))!r}", rolled_back=True, paths=(path,))
 
 
 def fault_of(wanted: Tree) -> tuple[Path, str] | None:

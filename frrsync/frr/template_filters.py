@@ -19,18 +19,19 @@ if TYPE_CHECKING:
 
 _OF_JINJA = (
     "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last",
-    "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select", "selectattr",
+    "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr",
     "sort", "title", "trim", "unique", "upper",
 )  # fmt: skip
-NAMES = tuple(sorted((*_OF_JINJA, "blocks", "join", "replace", "string", "sum")))
+NAMES = tuple(sorted((*_OF_JINJA, "blocks", "join", "replace", "round", "string", "sum")))
 """Every filter that templates may use."""
+_MOST_DIGITS = 15
 
 
 def filters(allowance: Allowance) -> dict[str, Callable[..., Any]]:
     """Return the filters by name, but for ``blocks``."""
     own = _Filters(allowance)
     found = {name: _limited(FILTERS[name], allowance) for name in _OF_JINJA}
-    return found | {"join": own.join, "replace": own.replace, "string": printable, "sum": own.sum}
+    return found | {"join": own.join, "replace": own.replace, "round": own.round, "string": printable, "sum": own.sum}
 
 
 def printable(value: object) -> str:
@@ -76,6 +77,13 @@ class _Filters:
         text, before, after = printable(value), printable(old), printable(new)
         self._allowance.reserve(len(text) + text.count(before) * len(after))
         return text.replace(before, after)
+
+    def round(self, value: float, precision: int = 0, method: str = "common") -> object:
+        """Return a number rounded; Python computes 10 ** precision, however much that is."""
+        self._allowance.tick()
+        if abs(precision) > _MOST_DIGITS:
+            raise TypeError(f"found {precision} digits to round to, allowed are at most {_MOST_DIGITS}")
+        return self._allowance.charge(FILTERS["round"](value, precision, method))
 
     def sum(self, value: Iterable[object]) -> int:
         """Return the sum of whole numbers."""

@@ -33,6 +33,9 @@ _FORBIDDEN_IN_VALUE = re.compile(f"[{_NEVER}\n]")
 _FORBIDDEN_IN_WORD = re.compile(f"[{_NEVER}\n \xa0]")
 _PREFIX, _CLASS_MAP = attrgetter("prefix"), attrgetter("class_map")
 _ENDS = frozenset({"end", "exit", "exit-address-family", "exit-vrf"})
+_COMMANDS = ("do", "end", "exit", "find", "help", "list", "quit", "show", "write")
+"""FRR runs these in every context; ``do`` runs whatever follows it, such as ``clear bgp *``."""
+_ABBREVIATED = frozenset(name[:end] for name in _COMMANDS for end in range(2, len(name) + 1))
 _FREE_TEXT = frozenset({"description"})
 _NAMES = ("peer", "name", "prefix")
 
@@ -147,6 +150,8 @@ class _Structure:
             return "is indented although no context is open above it, allowed is one space for each context"
         if words == "end" or (words in _ENDS and (level >= len(path) or not path[level])):
             return "ends no open context"
+        if words not in _ENDS and words.partition(" ")[0] in _ABBREVIATED:
+            return "is a command, allowed is configuration only"
         return ""
 
     def _take(self, words: str, level: int) -> str:

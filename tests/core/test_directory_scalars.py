@@ -48,3 +48,17 @@ def test_a_key_that_stands_twice_is_refused() -> None:
     with pytest.raises(BrokenTextError, match="key 'a' stands twice") as caught:
         read("b: 1\na: 1\nc: {}\na: 2\n")
     assert caught.value.line == 4
+
+
+@pytest.mark.parametrize(
+    "number", ["9" * 5000, f"-{'9' * 5000}", f"{'9' * 5000}.5", "0b" + "1" * 50_000, "0x" + "f" * 50_000, "1e999999"]
+)
+@pytest.mark.parametrize("text", ["{{a: {}}}", '{{"a": {}}}', "a: {}", "a: !!int {}", "{}: a", "? {}\n: a"])
+def test_a_number_beyond_all_bounds_is_no_crash(text: str, number: str) -> None:
+    """Python makes no number of more than 4300 digits; one object must not stop the others of a folder."""
+    said = ""
+    try:
+        assert len(json.dumps(read(text.format(number)))) < 60_000
+    except BrokenTextError as error:
+        said = str(error)
+    assert len(said) < 200, f"expected a short message, found {len(said)} characters"

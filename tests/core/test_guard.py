@@ -286,6 +286,22 @@ def test_a_hold_ends_after_its_time() -> None:
     assert bench.announces(left) == 2
 
 
+def test_what_vanishes_late_in_a_hold_has_its_own_time() -> None:
+    """An accident shortly before the end of a hold does not go with it; single objects begin nothing anew."""
+    bench = Bench(guard_time=60.0)
+    bench.announces(full())
+    assert bench.announces(gone(full(), *range(1, 13))) == SERVICES
+    first = bench.guard.deadline
+    assert bench.announces(gone(full(), *range(1, 14))) == SERVICES
+    assert bench.guard.deadline == first, "expected one object more to begin nothing anew"
+    assert bench.announces(Known()) == SERVICES
+    assert bench.guard.held is not None
+    assert (bench.guard.held.prefixes, bench.guard.held.announced) == (SERVICES, SERVICES)
+    assert first is not None
+    assert bench.guard.deadline is not None
+    assert bench.guard.deadline > first, "expected the time to begin anew"
+
+
 def test_configuration_that_is_removed_first_waits_for_the_rest() -> None:
     """Peers that go one by one, and then everything else: no session ends on the way to the hold."""
     bench = Bench()

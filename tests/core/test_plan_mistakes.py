@@ -82,6 +82,17 @@ def test_a_reason_names_the_file_of_the_rival(bench: Bench) -> None:
     assert f"BGPPeer tor ({bench.path}/to/all.yaml:" in session["reason"], session["reason"]
 
 
+def test_a_reset_has_every_line_that_costs_it_and_no_password(bench: Bench) -> None:
+    """Somebody who takes one of them out of the change wants to know of the others."""
+    changed = GOOD.replace("peerASN: 64513,", "peerASN: 64514,").replace("s3cret", "0ther")
+    bench.fill(GOOD + NODES, changed + NODES)
+    node, _ = bench.document(code=2)["nodes"]
+    (session,) = node["sessions"]
+    first, second = session["reason"].split("; ")
+    assert (session["change"], first) == ("reset", "neighbor 192.0.2.1 remote-as 64514")
+    assert second.startswith("neighbor 192.0.2.1 password <hidden:"), f"expected the password line, found {second}"
+
+
 def test_services_of_another_class_are_no_mistakes(bench: Bench) -> None:
     """Only those of ours are asked whether they get an address."""
     other = SERVICE.replace("NAME", "other").replace("LoadBalancer,", "LoadBalancer, loadBalancerIP: 192.0.2.99,")

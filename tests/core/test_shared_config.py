@@ -164,7 +164,7 @@ def test_a_new_neighbor_is_marked_and_leaves_the_families_it_is_in_by_default() 
     lines = [command.line for command in commands]
     start = lines.index("neighbor fd00::1 remote-as 65001")
     assert commands[start + 1 : start + 4] == (
-        Command(Daemon.BGPD, (ROUTER,), "neighbor fd00::1 shutdown message frrsync"),
+        Command(Daemon.BGPD, (ROUTER,), "neighbor fd00::1 shutdown message frrsync-unfinished"),
         Command(Daemon.BGPD, (ROUTER, IPV4), "no neighbor fd00::1 activate"),
         Command(Daemon.BGPD, (ROUTER, IPV6), "no neighbor fd00::1 activate"),
     )
@@ -175,7 +175,7 @@ def test_a_neighbor_that_was_left_half_made_is_made_anew() -> None:
     """It is ours by its mark, and would see the operator's routes if it were opened before its maps stand."""
     there = parse(OPERATOR)
     there[ROUTER]["neighbor 10.0.0.1 remote-as 65001"] = {}
-    there[ROUTER]["neighbor 10.0.0.1 shutdown message frrsync"] = {}
+    there[ROUTER]["neighbor 10.0.0.1 shutdown message frrsync-unfinished"] = {}
     part = ours(there, DIALECT)
     fitted = fit(rendered(config()), there, part)
     assert not [text for text in fitted.obstacles if "10.0.0.1" in text]
@@ -194,7 +194,65 @@ def test_a_neighbor_that_lost_our_maps_is_made_anew() -> None:
     fitted = fit(rendered(config()), there, ours(there, DIALECT))
     assert fitted.obstacles == ()
     lines = [command.line for command in make_plan({}, managed(fitted.tree, DIALECT)).commands]
-    assert "neighbor 10.0.0.1 shutdown message frrsync" in lines
+    assert "neighbor 10.0.0.1 shutdown message frrsync-unfinished" in lines
+
+
+@pytest.mark.parametrize("lines", ["remote-as 65001", "remote-as 65001; timers connect 5"])
+def test_a_plain_neighbor_of_the_operators_is_not_taken_over(lines: str) -> None:
+    """It says nothing but what we would say; but it does not say the name of our BGPPeer."""
+    there = parse(OPERATOR)
+    there[ROUTER] |= {f"neighbor 10.0.0.1 {line}": {} for line in lines.split("; ")}
+    fitted = fit(rendered(config()), there, ours(there, DIALECT))
+    assert "neighbor 10.0.0.1 of 'router bgp 64512' is the operator's" in fitted.obstacles[0]
+    assert not [line for line in (*fitted.tree[ROUTER], *fitted.tree[ROUTER][IPV4]) if " 10.0.0.1 " in line]
+
+
+def test_a_neighbor_whose_first_line_was_the_last_of_an_agent_is_made_anew() -> None:
+    """A map announces it before that line and goes behind the last one."""
+    there = parse(OPERATOR)
+    fitted = managed(fit(rendered(config()), there, {}).tree, DIALECT)
+    commands = make_plan({}, fitted, there).commands
+    announcing = Command(Daemon.BGPD, ("route-map frrsync-new-10.0.0.1 permit 10",), "")
+    first = Command(Daemon.BGPD, (ROUTER,), "neighbor 10.0.0.1 remote-as 65001")
+    assert commands.index(announcing) < commands.index(first)
+    assert commands[-2:] == tuple(
+        Command(Daemon.BGPD, (), f"no route-map frrsync-new-{peer}") for peer in ("10.0.0.1", "fd00::1")
+    )
+    there[announcing.context[0]] = {}
+    there[ROUTER][first.line] = {}
+    part = ours(there, DIALECT)
+    again = fit(rendered(config()), there, part)
+    assert not [text for text in again.obstacles if "10.0.0.1" in text]
+    lines = [command.line for command in make_plan(part, managed(again.tree, DIALECT), there).commands]
+    assert "neighbor 10.0.0.1 shutdown message frrsync-unfinished" in lines
+    assert "no route-map frrsync-new-10.0.0.1" in lines
+
+
+def test_a_peer_group_is_never_ours() -> None:
+    """Also when the operator has it use a map of ours: its members would go with it."""
+    there = parse(OPERATOR)
+    there[ROUTER] |= {"neighbor G peer-group": {}, "neighbor G remote-as external": {}}
+    there[ROUTER][IPV4] = {"neighbor G route-map frrsync-in in": {}, **there[ROUTER][IPV4]}
+    assert ours(there, DIALECT) == {}
+
+
+def test_a_neighbor_that_the_operator_shut_is_not_half_made() -> None:
+    """Whatever words he uses, in the message or in a description."""
+    there = parse(OPERATOR)
+    there[ROUTER] |= {
+        "neighbor 192.0.2.9 remote-as 65009": {},
+        "neighbor 192.0.2.9 shutdown message frrsync": {},
+        "neighbor fab0 description was shutdown message frrsync-unfinished": {},
+    }
+    assert ours(there, DIALECT) == {}
+
+
+def test_a_new_neighbor_leaves_every_family_that_the_instance_activates() -> None:
+    """Before it is opened: else it would be sent the operator's EVPN routes."""
+    whole = parse(OPERATOR.replace(" bgp router-id", " bgp default l2vpn-evpn\n bgp router-id"))
+    fitted = managed(fit(rendered(config()), whole, {}).tree, DIALECT)
+    evpn = [item for item in make_plan({}, fitted, whole).commands if "address-family l2vpn evpn" in item.context]
+    assert [item.line for item in evpn] == ["no neighbor 10.0.0.1 activate", "no neighbor fd00::1 activate"]
 
 
 def test_lines_that_were_taken_away_are_told_from_prefixes() -> None:
@@ -318,11 +376,16 @@ def test_lines_of_templates_that_are_not_ours_are_left_out() -> None:
     wanted = rendered(config())
     wanted["log syslog"] = {}
     wanted[ROUTER] |= {"bgp cluster-id 1.1.1.1": {}, "neighbor 10.0.0.1 passive": {}}
-    wanted[ROUTER][IPV4] = {**wanted[ROUTER][IPV4], "redistribute static": {}}
+    wanted[ROUTER] |= {"neighbor 192.0.2.77 remote-as 65077": {}, "no neighbor fab0 bfd": {}}
+    wanted[ROUTER][IPV4] = {"neighbor fab0 route-map frrsync-in in": {}, **wanted[ROUTER][IPV4]}
+    wanted[ROUTER][IPV4] |= {"redistribute static": {}}
     fitted = fit(wanted, parse(OPERATOR), {})
     (said,) = fitted.obstacles
-    for line in ("log syslog", "bgp cluster-id 1.1.1.1", "redistribute static"):
-        assert line in said
+    assert "bgp cluster-id 1.1.1.1" in said
+    assert "log syslog" not in fitted.tree
+    for line in ("neighbor 192.0.2.77 remote-as 65077", "no neighbor fab0 bfd"):
+        assert line not in fitted.tree[ROUTER], f"expected no line of a neighbor without our maps, found {line!r}"
+    assert "neighbor fab0 route-map frrsync-in in" not in fitted.tree[ROUTER][IPV4]
     assert "neighbor 10.0.0.1 passive" in fitted.tree[ROUTER]
     assert "bgp cluster-id 1.1.1.1" not in fitted.tree[ROUTER]
     assert "redistribute static" not in fitted.tree[ROUTER][IPV4]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from frrsync.core.frr_config import MARK
-from frrsync.frr.exposure import exposed
+from frrsync.frr.exposure import allowed_names, exposed
 from frrsync.frr.fence import is_fence
 from frrsync.frr.tree import parse
 
@@ -62,6 +62,23 @@ OPEN = "route-map OPEN permit 10\nexit\n"
             False,
             id="calls itself",
         ),
+        pytest.param(
+            "route-map OUT permit 1\n set large-community none\n on-match next\nexit\n" + FENCE,
+            False,
+            id="the mark is taken off before the fence",
+        ),
+        pytest.param(
+            "route-map OUT permit 1\n set large-comm-list LB delete\n call F\nexit\n"
+            "route-map F deny 1\n match large-community LB\nexit\nroute-map F permit 2\n",
+            False,
+            id="the mark is taken off before the call",
+        ),
+        pytest.param(
+            "route-map OUT permit 1\n call F\n on-match next\nexit\nroute-map F permit 2\n"
+            " set large-community none\nexit\n" + FENCE,
+            False,
+            id="a called map takes the mark off",
+        ),
     ],
 )
 def test_a_route_map_is_a_fence_if_it_decides_about_the_mark(maps: str, *, expected: bool) -> None:
@@ -104,6 +121,46 @@ PLAIN = " neighbor 192.0.2.9 remote-as 65009\n"
         pytest.param(whole(PLAIN + family("neighbor 192.0.2.9 route-map OUT out")), [], id="fenced"),
         pytest.param(whole(PLAIN + family("neighbor 192.0.2.9 route-map OPEN out")), ["192.0.2.9"], id="open policy"),
         pytest.param(whole(PLAIN + " neighbor 192.0.2.9 shutdown\n"), [], id="shut down"),
+        pytest.param(whole(PLAIN + " neighbor 192.0.2.9 shutdown message later\n"), [], id="shut down with a message"),
+        pytest.param(
+            whole(PLAIN + " neighbor 192.0.2.9 shutdown rtt 9 count 3\n"), ["192.0.2.9"], id="shut only if slow"
+        ),
+        pytest.param(
+            whole(PLAIN + " neighbor 192.0.2.9 description the peer-group\n"), ["192.0.2.9"], id="described as a group"
+        ),
+        pytest.param(
+            whole(
+                GROUP
+                + PLAIN
+                + " neighbor 192.0.2.9 description peer-group G\n"
+                + family("neighbor G route-map OUT out")
+            ),
+            ["192.0.2.9"],
+            id="described as a member",
+        ),
+        pytest.param(
+            whole(PLAIN + family("neighbor 192.0.2.9 route-map OUT out; neighbor 192.0.2.9 unsuppress-map OPEN")),
+            ["192.0.2.9"],
+            id="fenced, but for suppressed prefixes",
+        ),
+        pytest.param(
+            whole(
+                PLAIN
+                + family("neighbor 192.0.2.9 route-map OUT out; neighbor 192.0.2.9 advertise-map OPEN exist-map OUT")
+            ),
+            ["192.0.2.9"],
+            id="fenced, but for a conditional advertisement",
+        ),
+        pytest.param(
+            whole(PLAIN + family("neighbor 192.0.2.9 route-map OUT out; neighbor 192.0.2.9 unsuppress-map OUT")),
+            [],
+            id="fenced both ways",
+        ),
+        pytest.param(
+            whole(" neighbor fab0 interface v6only remote-as external\n", defaults="traditional"),
+            [],
+            id="unnumbered, external without policy: RFC 8212",
+        ),
         pytest.param(whole(PLAIN, defaults="traditional"), [], id="external without policy: RFC 8212"),
         pytest.param(
             whole(PLAIN + family("neighbor 192.0.2.9 prefix-list X out"), defaults="traditional"),
@@ -154,6 +211,36 @@ PLAIN = " neighbor 192.0.2.9 remote-as 65009\n"
             ["192.0.2.9"],
             id="another VRF imports",
         ),
+        pytest.param(
+            whole(
+                "",
+                more="route-map STRIP permit 10\n set large-community none\nexit\n"
+                f"router bgp 64512 vrf red\n{PLAIN}"
+                + family("import vrf route-map STRIP; import vrf default; neighbor 192.0.2.9 route-map OUT out")
+                + "exit\n",
+            ),
+            ["192.0.2.9"],
+            id="another VRF imports and takes the mark off",
+        ),
+        pytest.param(
+            whole(
+                "",
+                more=f"router bgp 64512 vrf red\n{PLAIN}"
+                + family("import vrf route-map OUT; import vrf default")
+                + "exit\n",
+            ),
+            [],
+            id="another VRF imports behind a fence",
+        ),
+        pytest.param(
+            whole(
+                " no bgp default ipv4-unicast\n"
+                + PLAIN
+                + family("advertise ipv4 unicast; neighbor 192.0.2.9 activate", "address-family l2vpn evpn")
+            ),
+            ["192.0.2.9"],
+            id="sent as EVPN",
+        ),
     ],
 )
 def test_neighbors_that_could_see_our_prefixes_are_found(text: str, found: list[str]) -> None:
@@ -170,6 +257,19 @@ def test_a_neighbor_is_allowed_by_its_name_or_its_groups(name: str) -> None:
     """As ``--allow-neighbor`` names it."""
     text = whole(GROUP + " neighbor fab0 interface peer-group G\n")
     assert exposed(parse(text), ROUTER, IPV4, (name,)) == []
+
+
+def test_neighbors_are_allowed_as_they_are_written() -> None:
+    """Interfaces and peer-groups keep their case; FRR prints addresses in the short form."""
+    found = allowed_names(" FABRIC,Eth0 , 2001:DB8:0::1, 198.18.0.0/15,, 192.0.2.9")
+    assert found == {"FABRIC", "Eth0", "2001:db8::1", "198.18.0.0/15", "192.0.2.9"}
+
+
+def test_a_neighbor_of_ours_is_none_of_another_vrf() -> None:
+    """Addresses may repeat there: the operator's one is looked at."""
+    text = whole(PLAIN, more=f"router bgp 64512 vrf red\n{PLAIN}" + family("import vrf default") + "exit\n")
+    (said,) = exposed(parse(text), ROUTER, IPV4, (), ("192.0.2.9",))
+    assert "'router bgp 64512 vrf red'" in said
 
 
 def test_an_ipv6_family_asks_for_neighbors_active_there() -> None:

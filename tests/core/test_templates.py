@@ -204,6 +204,9 @@ def test_without_templates_nothing_has_an_origin() -> None:
         ("!\nend\n", 2, "ends no open context"),
         ("!\nrouter bgp 64512\n bgp router-id 192.0.2.1\n", 3, "context that was there before"),
         ("!\nexit\n", 2, "what follows it, line"),
+        ("!\n do clear bgp *\n", 2, "is a command"),
+        (" quit\n", 1, "is a command"),
+        (" sh run\n", 1, "is a command"),
     ],
 )
 def test_text_that_is_refused_names_its_template(text: str, line: int, said: str, folder: Path) -> None:
@@ -213,6 +216,36 @@ def test_text_that_is_refused_names_its_template(text: str, line: int, said: str
         Renderer(folder, DIALECT).render(named())
     assert str(caught.value).startswith(f"{folder / 'fragments' / 'neighbor.j2'}:{line}: "), str(caught.value)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["9", "999999", "9" * 5000])
+def test_text_that_looks_like_a_mark_is_refused_like_any_other(number: str, folder: Path) -> None:
+    """Whoever prints the characters by which lines are traced gets an error, and the agent goes on."""
+    write(folder, neighbor=f"{{{{ '\ue000{number}\ue001' }}}} x|y\n")
+    with pytest.raises(RenderError, match=r"found the character '\|'"):
+        Renderer(folder, DIALECT).render(named())
+
+
+def test_a_line_that_is_never_sent_is_a_mistake(folder: Path) -> None:
+    """A misspelt line of the top level would wait in the file for FRR to start, and nobody would know."""
+    write(folder, before="!\nip prefx-list a seq 5 permit any\nip prefix-list b seq 5 permit any\n")
+    rendering = Rendering(folder)
+    rendering.render(config(), DIALECT)
+    (mistake,) = rendering.mistakes
+    assert (mistake.file, mistake.line) == (str(folder / "fragments" / "before.j2"), 2)
+    assert "'ip prefx-list a seq 5 permit any' is not sent to FRR" in mistake.message
+    write(folder, before="hostname {{ routers[0].neighbors[0].password }}\n")
+    secret = config()
+    router = secret.routers[0]
+    neighbors = (replace(router.neighbors[0], password="s3cret-word"), *router.neighbors[1:])
+    rendering.renew()
+    rendering.render(replace(secret, routers=(replace(router, neighbors=neighbors), *secret.routers[1:])), DIALECT)
+    assert "s3cret-word" not in str(rendering.mistakes), f"found {rendering.mistakes}"
+    assert "<hidden:" in str(rendering.mistakes), f"found {rendering.mistakes}"
+    write(folder, before="ip prefix-list a seq 5 permit any\n")
+    rendering.renew()
+    rendering.render(config(), DIALECT)
+    assert not rendering.mistakes, f"found {rendering.mistakes}"
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shlex
 import subprocess
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from frrsync.errors import LabError
 from frrsync.lab.frr import DAEMONS, ROUTER_OPTIONS, FrrInstance
 from instruments.network import ip
 from instruments.node import SPEAKERS
@@ -153,12 +155,24 @@ class SharedBench(AgentBench):
             self._undo.append((daemon, undo))
         configure(self.node.frr.run_dir / f"{daemon}.vty", *lines)
 
+    def paste(self, said: str, *, undo: tuple[tuple[str, ...], ...] = ()) -> None:
+        """Type the lines that a text says to add into vtysh, as they stand there."""
+        lines = re.findall(r"'([^']+)'", re.split(r" to keep them back|; neighbor ", said.partition("; add ")[2])[0])
+        assert lines, f"expected lines to add, found {said}"
+        self._undo += [("", item) for item in undo]
+        for line in lines:
+            answer = self.node.frr.vtysh("configure terminal", *line.split(" / "))
+            assert "%" not in answer, f"expected FRR to take {line!r}, found {answer}"
+
     def restore(self) -> None:
         """Take back what the operator did, the last first; what is back already is no fault."""
         while self._undo:
             daemon, lines = self._undo.pop()
-            with contextlib.suppress(RuntimeError):
-                self.operate(*lines, daemon=daemon)
+            with contextlib.suppress(RuntimeError, LabError):
+                if daemon:
+                    self.operate(*lines, daemon=daemon)
+                else:  # pasted: vtysh gives a route-map to more daemons than bgpd
+                    self.node.frr.vtysh("configure terminal", *lines)
 
     def reload(self) -> None:
         """Have FRR's own tool bring FRR to the operator's file."""
@@ -187,6 +201,19 @@ class SharedBench(AgentBench):
             }
         return found
 
+    def wait_fabric(self) -> None:
+        """Wait for the operator's routes at the leaf, after a restart of FRR.
+
+        On a busy machine bgpd 10.3 may start without the link of its unnumbered neighbor, and stays so: then the
+        link is set down and up again.
+        """
+        with contextlib.suppress(AssertionError):
+            self.wait(lambda: set(THEIRS) <= self.at_leaf(), "the operator's routes at the leaf", 10)
+            return
+        for state in ("down", "up"):
+            ip("-n", self.node.frr.namespace, "link", "set", "fab0", state)
+        self.wait(lambda: set(THEIRS) <= self.at_leaf(), "the operator's routes at the leaf, with a new link", 30)
+
     def ours_at_leaf(self) -> list[str]:
         """Return every update of ours that the leaf was ever sent."""
         log = (self.leaf.log_dir / "leaf.log").read_text("utf-8", "replace")
@@ -203,8 +230,8 @@ class SharedBench(AgentBench):
     # --- frrsync
 
     def start(self, *options: str, command: str = "run") -> Program:
-        """Start frrsync in shared mode."""
-        return super().start("--frr-mode", "shared", "--guard-percent", "100", *options, command=command)
+        """Start frrsync in shared mode; unless said otherwise it leaves nothing when it is ended."""
+        return super().start("--frr-mode", "shared", "--on-stop", "withdraw", *options, command=command)
 
     def announced(self, peer: str = "tor1") -> set[int]:
         """Return the numbers of the Services that a peer has; -1 for any other prefix."""
@@ -238,6 +265,7 @@ class Witness:
         while not self._stop.is_set() and not self.changed:
             found = operators_part(self._bench.running())
             self.looks += 1
+            self._stop.wait(0.1)
             if found != self.wanted:
                 self.changed = found
 

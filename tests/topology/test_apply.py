@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from frrsync.errors import ApplyError, FrrUnavailable, VerifyError
-from frrsync.frr.apply import FULL_VERIFY_LINES, Applier
+from frrsync.frr.apply import Applier
+from frrsync.frr.running import FULL_VERIFY_LINES
 from topology.bare_frr import IPV4, PASSWORD, ROUTER, BareFrr, changed, sample
 
 if TYPE_CHECKING:

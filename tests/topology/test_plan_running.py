@@ -83,6 +83,20 @@ def test_a_plan_against_a_running_node_is_what_its_agent_then_does(bench: AgentB
     assert [peer["name"] for peer in asked["nodes"][0]["peers"]] == [peer["name"] for peer in node["peers"]]
 
 
+def test_what_cannot_be_read_goes_with_its_mistake_as_the_reason(bench: AgentBench, tmp_path: Path) -> None:
+    """And with a note: the agent, which read it before, would keep what it was."""
+    program = bench.start()
+    bench.wait(lambda: program.status().get("ok"), "status ok")
+    broken = {**TOR, "spec": {**TOR["spec"], "peerPort": 70000}}
+    copy = ManifestFolder(tmp_path / "changed", tmp_path / "staging")
+    copy.put(*(bench.folder.documents | {documents.key_of(TOR): broken}).values())
+    code, document = plan(bench, copy.path)
+    (session,) = document["nodes"][0]["sessions"]
+    assert (code, session["change"]) == (1, "removed")
+    assert session["reason"].startswith("BGPPeer tor1 cannot be read: spec.peerPort: found 70000"), session["reason"]
+    assert [note for note in document["notes"] if "keeps what it was" in note], document["notes"]
+
+
 def test_an_empty_frr_gets_everything(bench: AgentBench) -> None:
     """Without an agent, and with every session made."""
     code, document = plan(bench, bench.folder.path)

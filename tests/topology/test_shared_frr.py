@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from frrsync.frr.scope import managed
+from frrsync.frr.session import open_frr
+from frrsync.frr.shared import make_plan
+from frrsync.frr.shared_fit import fit
+from frrsync.settings import Settings
 from instruments import documents
 from instruments.churn import Churn
 from instruments.documents import key_of
 from instruments.network import ip
 from instruments.node import ASN, NAME, PEERS, base
+from instruments.running import differences
 from topology.agent_program import here, web
 from topology.shared_bench import IPV4, ROUTER, SharedBench, Witness, fabric_untouched, operators_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from frrsync.frr.tree import Tree
     from frrsync.lab.rootfs import FrrVersion
     from topology.agent_program import Program
 
 pytestmark = [pytest.mark.frr, pytest.mark.topology]
 
-CHURN_SECONDS = 15.0
+CHURN_ROUNDS = 60
 NOTICED_SECONDS = 5.0
 """Within a second, says the page; the machine may be busy."""
 FENCE = ("route-map FABRIC-OUT deny 10", "match large-community FRRSYNC")
@@ -67,15 +75,13 @@ def test_the_operators_lines_never_change_while_frrsync_comes_works_and_goes(ben
     """Churn, a restart, a kill and the end: every look finds the operator's text, no session of his drops."""
     bare = bench.running()
     with Witness(bench) as witness, fabric_untouched(bench):
-        program = bench.ready()
+        keep = ("--on-stop", "keep")
+        program = bench.ready(*keep)
         churn = Churn(7, NAME, PEERS, services=12)
         bench.folder.put(BFD, *churn.start())
         inner = next(item for item in base() if item["metadata"]["name"] == "inner")
         tor1 = next(item for item in base() if item["metadata"]["name"] == "tor1")
-        end = time.monotonic() + CHURN_SECONDS
-        rounds = 0
-        while time.monotonic() < end:
-            rounds += 1
+        for rounds in range(CHURN_ROUNDS):
             step = churn.draw()
             bench.folder.put(*step.put)
             bench.folder.remove(*step.remove)
@@ -84,17 +90,16 @@ def test_the_operators_lines_never_change_while_frrsync_comes_works_and_goes(ben
                 bench.folder.put(documents.peer("tor1", "10.99.0.11", my_asn=ASN, peer_asn=65001, bfdProfile="fast"))
             if rounds % 20 == 0:
                 bench.folder.put(inner, tor1)
-            if rounds == 40:
+            if rounds == 25:
                 program.end()
-                program = bench.start()
-            if rounds == 60:
+                program = bench.start(*keep)
+            if rounds == 42:
                 program.end(signal.SIGKILL)
-                program = bench.start()
+                program = bench.start(*keep)
             foreign = bench.foreign_events()
             assert not foreign, f"expected none of the operator's routes at our neighbors, found {foreign}"
             witness.check() if witness.looks else None
-            time.sleep(0.1)
-        assert rounds > 70, f"expected the churn to go on, found {rounds} rounds"
+            time.sleep(0.08)
         program.end()
         bench.fill(here(1), web(1))
         program = bench.start("--on-stop", "graceful", "--drain-time", "1")
@@ -109,8 +114,40 @@ def test_the_operators_lines_never_change_while_frrsync_comes_works_and_goes(ben
     assert not bench.foreign_events()
 
 
-def test_the_operators_reload_takes_our_lines_and_they_come_back(bench: SharedBench) -> None:
-    """FRR's own tool removes what is not in the operator's file; frrsync puts it back by itself."""
+def test_an_agent_may_end_behind_any_line(bench: SharedBench) -> None:
+    """The next one knows what was begun, completes it, and takes it back; nobody sees a route meanwhile."""
+    bare = bench.running()
+    program = bench.ready(numbers=(1,))
+    settings = Settings(vty_dir=bench.node.frr.run_dir, vtysh=bench.node.frr.vtysh_path, frr_mode="shared")
+    with closing(open_frr(settings)) as frr:
+
+        def send(wanted: Tree) -> None:
+            """Send what leads to this, as the next agent would, and look whether it does."""
+            running = frr.read()
+            fitted = fit(wanted, frr.whole, running)
+            assert not fitted.obstacles, f"expected all of it to be ours, found {fitted.obstacles}"
+            frr.send(make_plan(running, managed(fitted.tree, frr.dialect), frr.whole).commands)
+            assert frr.read() == wanted, f"expected what was wanted, found {differences(frr.read(), wanted)}"
+
+        complete = frr.read()
+        program.end()
+        assert bench.running() == bare, "expected an agent that ended to leave nothing"
+        bench.foreign_events()
+        come = make_plan({}, complete, frr.whole).commands
+        go = make_plan(complete, {}, frr.whole).commands
+        for commands, start, end in ((come, {}, complete), (go, complete, {})):
+            send(start)
+            for count in range(1, len(commands)):
+                frr.send(commands[:count])
+                send(end)
+                send(start)
+        send({})
+    foreign = bench.foreign_events()
+    assert not foreign, f"expected none of the operator's routes at our neighbors, found {foreign}"
+
+
+def test_our_lines_come_back_after_the_operators_reload_and_after_a_restart(bench: SharedBench) -> None:
+    """FRR's own tool removes what is not in the operator's file, and FRR starts with that; frrsync adds its part."""
     program = bench.ready()
     with Witness(bench), fabric_untouched(bench):
         bench.reload()
@@ -118,22 +155,16 @@ def test_the_operators_reload_takes_our_lines_and_they_come_back(bench: SharedBe
         bench.wait(lambda: program.status().get("ok"), "status ok")
     foreign = bench.foreign_events("inner")
     assert not foreign, f"expected none of the operator's routes at our external neighbors, found {foreign}"
-
-
-def test_a_restarted_frr_has_the_operators_file_and_then_our_lines(bench: SharedBench) -> None:
-    """FRR comes back with the operator's file only, and frrsync adds its part."""
-    program = bench.ready()
-    wanted = operators_part(bench.running())
+    before = bench.running()
     frr = bench.node.frr
-    before = set(bench.running().splitlines())
     for daemon in frr.daemons:
         frr.kill(daemon)
     frr.start()
     bench.wait_announced(1, 2, 3, seconds=30)
     bench.wait(lambda: program.status().get("ok"), "status ok")
-    assert operators_part(bench.running()) == wanted
-    assert set(bench.running().splitlines()) == before
-    bench.wait(lambda: "192.0.2.1/32" in bench.at_leaf(), "the operator's route at the leaf", 30)
+    assert operators_part(bench.running()) == operators_part(before)
+    assert set(bench.running().splitlines()) == set(before.splitlines())
+    bench.wait_fabric()
     assert not bench.ours_at_leaf(), f"expected none of ours at the leaf, found {bench.ours_at_leaf()}"
 
 
@@ -155,70 +186,81 @@ def test_an_allowed_neighbor_sees_our_prefixes(bench: SharedBench) -> None:
 
 
 def test_a_neighbor_without_a_fence_holds_back_every_prefix_until_it_has_one(bench: SharedBench) -> None:
-    """Sessions come up, no prefix goes anywhere; the lines that the status names help within a second."""
+    """Sessions come up, no prefix goes anywhere; the lines that the status names help within a second.
+
+    The same when a fence falls later, and for the map that FRR asks about what an aggregate suppresses.
+    """
+    aggregate, instead = "aggregate-address 203.0.113.0/24 summary-only", "neighbor FABRIC unsuppress-map FABRIC-IN"
     bench.operate("no route-map FABRIC-OUT deny 10", undo=FENCE)
+    bench.operate(ROUTER, IPV4, instead, undo=(ROUTER, IPV4, f"no {instead}"))
     bench.fill(here(1), web(1))
     with fabric_untouched(bench):
         program = bench.start()
-        said = blocked(bench, program, "fab0", "FABRIC", "--allow-neighbor FABRIC")
+        said = blocked(bench, program, "fab0", "FABRIC-OUT deny 19", "--allow-neighbor FABRIC")
         bench.wait(bench.is_up, "our sessions")
         assert not bench.announced(), "expected no prefix at our neighbors"
-        lines = ("route-map FABRIC-OUT deny 19", "match large-community FRRSYNC")
-        assert " / ".join(lines) in said, f"expected the lines that help, found {said}"
-        bench.operate(*lines, undo=("no route-map FABRIC-OUT deny 19",))
+        bench.paste(said, undo=(("no route-map FABRIC-OUT deny 19",),))
+        blocked(bench, program, "fab0", "FABRIC-IN deny 9")
+        bench.operate(ROUTER, IPV4, aggregate, undo=(ROUTER, IPV4, f"no {aggregate}"))
+        assert not bench.announced(), "expected no prefix at our neighbors"
+        bench.operate(ROUTER, IPV4, f"no {aggregate}", f"no {instead}")
         bench.wait_announced(1, seconds=NOTICED_SECONDS)
         bench.wait(lambda: program.status().get("ok"), "status ok")
+        new = "neighbor 10.99.0.77"
+        bench.operate(ROUTER, f"{new} remote-as internal", undo=(ROUTER, f"no {new}"))
+        took = bench.wait(lambda: not bench.announced(), "our prefixes to be withdrawn")
+        assert took < NOTICED_SECONDS, f"expected it to be noticed at once, found {took:.1f} s"
+        said = blocked(bench, program, "10.99.0.77", "FRRSYNC-DENY")
+        bench.paste(said, undo=(("no route-map FRRSYNC-DENY",),))
+        bench.wait_announced(1, seconds=NOTICED_SECONDS)
 
 
-def test_a_fence_that_falls_later_has_our_prefixes_withdrawn(bench: SharedBench) -> None:
-    """A new neighbor of the operator's without a fence is noticed, and nothing of ours is announced any more."""
-    program = bench.ready()
-    new = "neighbor 10.99.0.77"
-    bench.operate(ROUTER, f"{new} remote-as 65077", IPV4, f"{new} route-map FABRIC-IN out", undo=(ROUTER, f"no {new}"))
-    took = bench.wait(lambda: not bench.announced(), "our prefixes to be withdrawn")
-    assert took < NOTICED_SECONDS, f"expected it to be noticed at once, found {took:.1f} s"
-    assert "10.99.0.77" in blocked(bench, program, "10.99.0.77")
-    bench.operate(ROUTER, "neighbor 10.99.0.77 shutdown")
-    bench.wait_announced(1, 2, 3, seconds=NOTICED_SECONDS)
+def test_a_plain_neighbor_of_the_operators_is_not_taken_over(bench: SharedBench) -> None:
+    """It has the address and the ASN of a BGPPeer and says nothing else; its session stays the operator's."""
+    his = "neighbor 10.99.0.11"
+    bench.operate(ROUTER, f"{his} remote-as 65001", undo=(ROUTER, f"no {his}"))
+    bench.fill(here(1), web(1))
+    program = bench.start()
+    blocked(bench, program, "10.99.0.11", "tor1", "is the operator's")
+    bench.wait(lambda: bench.announced("tor2") == {1}, "the others to be served")
+    program.end()
+    lines = [line.strip() for line in bench.running().splitlines() if "10.99.0.11" in line]
+    assert lines == [f"{his} remote-as 65001"], f"expected the operator's line alone, found {lines}"
 
 
-def test_missing_lines_are_named_and_waited_for(bench: SharedBench) -> None:
-    """Without the delay timer and with the import check nothing is set up, until the lines are there."""
+def test_missing_lines_and_another_asn_are_named_and_waited_for(bench: SharedBench) -> None:
+    """Nothing is set up until myASN is that of the instance and the lines that the status names are there."""
     added = ("bgp route-map delay-timer 1", ROUTER, "no bgp network import-check")
     bench.operate("bgp route-map delay-timer 5", ROUTER, "bgp network import-check", undo=added)
     bench.fill(here(1), web(1))
+    bench.folder.remove(*[key_of(item) for item in base() if item["kind"] == "BGPPeer"])
+    bench.folder.put(documents.peer("tor1", "10.99.0.11", my_asn=64999, peer_asn=65001))
     with Witness(bench):
         program = bench.start()
+        blocked(bench, program, "tor1", "64999", "router bgp 64512")
+        assert "frrsync-" not in bench.running(), "expected nothing of ours"
+        bench.fill(here(1), web(1))
         said = blocked(bench, program, "bgp route-map delay-timer 1", f"{ROUTER} / no bgp network import-check")
         assert "frrsync-" not in bench.running(), f"expected nothing of ours, with {said}"
         assert program.events("blocked"), "expected it in the log"
-    bench.operate(*added)
+    bench.paste(said)
     bench.wait_announced(1)
     bench.wait(lambda: program.status().get("ok"), "status ok")
 
 
-def test_another_asn_is_refused_with_both_named(bench: SharedBench) -> None:
-    """A BGPPeer whose myASN is not that of the instance is not set up."""
-    others = [documents.peer("tor1", "10.99.0.11", my_asn=64999, peer_asn=65001)]
-    bench.fill(here(1), web(1))
-    bench.folder.remove(*[key_of(item) for item in base() if item["kind"] == "BGPPeer"])
-    bench.folder.put(*others)
-    with Witness(bench):
-        program = bench.start()
-        blocked(bench, program, "tor1", "64999", "router bgp 64512")
-        assert "frrsync-out-" not in bench.running()
-
-
 def test_a_neighbor_and_a_prefix_of_the_operators_stay_his(bench: SharedBench) -> None:
-    """What both have is left out of ours, named, and everything else works."""
+    """What both have is left out of ours, named, as is a peer in a VRF without instance; the rest works."""
     his, prefix = "neighbor 10.99.0.12", "network 203.0.113.2/32"
     bench.operate(ROUTER, f"{his} remote-as 65002", f"{his} shutdown", undo=(ROUTER, f"no {his}"))
     bench.operate(ROUTER, IPV4, f"{prefix} route-map FABRIC-IN", undo=(ROUTER, IPV4, f"no {prefix}"))
     bench.fill(here(1), web(1), here(2), web(2))
+    bench.folder.put(documents.peer("six", "fd99::13", my_asn=ASN, peer_asn=4200000001, vrf="red"))
     program = bench.start()
-    blocked(bench, program, "10.99.0.12", "tor2", "203.0.113.2/32")
+    blocked(bench, program, "10.99.0.12", "tor2", "203.0.113.2/32", "no BGP instance in VRF red")
+    assert "'router bgp 64512 vrf red'" in program.problems()["blocked"]
     bench.wait(lambda: bench.announced("tor1") == {1}, "our prefix at tor1")
     text = bench.running()
+    assert "vrf red" not in text, f"expected no instance of ours, found {text}"
     assert "  network 203.0.113.2/32 route-map FABRIC-IN" in text, f"expected the operator's line, found {text}"
 
 
@@ -232,21 +274,9 @@ def test_a_file_for_frr_is_refused(bench: SharedBench) -> None:
     assert bench.node.frr.conf.read_text("utf-8") == before
 
 
-def test_without_an_instance_the_lines_to_add_are_named(bench: SharedBench) -> None:
-    """A VRF without ``router bgp`` is named, and none is made there."""
-    red = documents.peer("tor1", "10.99.0.11", my_asn=ASN, peer_asn=65001, vrf="red")
-    bench.fill(here(1), web(1))
-    bench.folder.put(red)
-    with Witness(bench):
-        program = bench.start()
-        blocked(bench, program, "no BGP instance in VRF red", "'router bgp 64512 vrf red'")
-        bench.wait(lambda: bench.announced("tor2") == {1}, "the others to be served")
-        assert "vrf red" not in bench.running()
-
-
 def test_vtysh_and_the_commands_see_our_part_only(bench: SharedBench) -> None:
     """Sent through vtysh, compared and rendered: nothing of the operator's is in it, and all of it goes again."""
-    program = bench.ready("--apply-with", "vtysh", "--on-stop", "withdraw")
+    program = bench.ready("--apply-with", "vtysh", numbers=(1,))
     with Witness(bench), fabric_untouched(bench):
         diff = bench.node.command("config", "diff")
         assert diff.returncode == 0, f"expected no difference, found {diff.stdout + diff.stderr}"
@@ -254,7 +284,7 @@ def test_vtysh_and_the_commands_see_our_part_only(bench: SharedBench) -> None:
         for line in ("FABRIC", "fab0", "import-check", "delay-timer", "router-id"):
             assert line not in desired, f"expected our part only, found {desired}"
         bench.operate(ROUTER, "no neighbor 10.99.0.12")
-        bench.wait_announced(1, 2, 3)
+        bench.wait_announced(1)
         program.end()
     assert "frrsync-" not in bench.running()
 

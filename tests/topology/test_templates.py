@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.frr, pytest.mark.topology]
 
 QUIET_SECONDS = 1.2
+"""Longer than the check interval of these tests."""
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_a_line_in_another_form_is_sent_once_and_told_once(bench: AgentBench, te
         assert " timers 3 10' for 'neighbor " in found[0], found
         told = program.events("frr_prints_differently")
         assert told, "expected it in the log"
-        bench.assert_quiet(2 * QUIET_SECONDS, "no UPDATE")
+        bench.assert_quiet(QUIET_SECONDS, "no UPDATE")
         assert sent(program) == applies, f"expected no line in later rounds, found {program.events('frr_applied')}"
         assert program.events("frr_prints_differently") == told, "expected it to be told once"
         document = program._client.diff()
@@ -137,7 +138,7 @@ def test_a_line_in_another_form_is_sent_once_and_told_once(bench: AgentBench, te
         record.unlink()  # a form that is known to mean the same needs none
         program = bench.start(*option)
         bench.wait(lambda: mistakes(program) == found, "the same mistake of the new agent")
-        bench.assert_quiet(2 * QUIET_SECONDS, "no UPDATE")
+        bench.assert_quiet(QUIET_SECONDS, "no UPDATE")
         assert sent(program) == 0, f"expected the new agent to send nothing, found {program.events('frr_applied')}"
         write(templates, "neighbor.j2", " neighbor {{ neighbor.peer }} timers 3 10\n")
         bench.wait(lambda: program.status()["ok"], "status ok with FRR's form")
@@ -157,19 +158,16 @@ def test_a_restarted_bgpd_gets_the_form_of_frr(bench: AgentBench, templates: Pat
     assert " timers 3 10\n" in running(bench)
     bench.settle()
     applies = sent(program)
-    bench.assert_quiet(2 * QUIET_SECONDS, "no UPDATE")
+    bench.assert_quiet(QUIET_SECONDS, "no UPDATE")
     assert sent(program) == applies, "expected nothing to be sent again"
     assert len(program.events("frr_prints_differently")) <= 4, program.events("frr_prints_differently")
 
 
 BROKEN = {
     "bad syntax": "{% if %}\n",
-    "unknown name": "! {{ neighbour.peer }}\n",
     "unknown field": "! {{ neighbor.addres }}\n",
-    "nothing printed for none": "! {{ neighbor.hold_time }}\n",
     "too slow": "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}\n",
     "a character that FRR must not see": "! {{ neighbor.peer }}\n neighbor {{ neighbor.peer }} description a\tb\n",
-    "a context that ends nothing": "exit\n",
     "no UTF-8": b"\xff\n",
     "no file at all": None,
 }
