@@ -12,69 +12,19 @@ from frrsync.errors import ApplyError, FrrUnavailable, VerifyError
 from frrsync.frr.apply import Applier
 from frrsync.frr.running import FULL_VERIFY_LINES
 from topology.bare_frr import IPV4, PASSWORD, ROUTER, BareFrr, changed, sample
+from topology.faulty_frr import FaultAfter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
-    from frrsync.frr.dialect import Dialect
-    from frrsync.frr.plan import Command, Daemon
-    from frrsync.frr.session import Frr
     from frrsync.frr.tree import Tree
     from frrsync.lab.rootfs import FrrVersion
 
 pytestmark = pytest.mark.frr
 
 CLASS = "frrsync-class-f0000001"
-
-
-class Interrupted:
-    """A real FRR to which something happens half-way through what is sent to it."""
-
-    def __init__(self, frr: Frr, happening: Callable[[], None]) -> None:
-        self._frr = frr
-        self._happening = happening
-
-    @property
-    def dialect(self) -> Dialect:
-        """Return that of the FRR."""
-        return self._frr.dialect
-
-    @property
-    def generation(self) -> int:
-        """Return that of the FRR."""
-        return self._frr.generation
-
-    @property
-    def reachable(self) -> Collection[Daemon]:
-        """Return those of the FRR."""
-        return self._frr.reachable
-
-    @property
-    def whole(self) -> Tree:
-        """Return that of the FRR."""
-        return self._frr.whole
-
-    def read(self) -> Tree:
-        """Read from the FRR."""
-        return self._frr.read()
-
-    def send(self, commands: Sequence[Command]) -> None:
-        """Send one half, let it happen, send the other half."""
-        middle = len(commands) // 2
-        self._frr.send(commands[:middle])
-        self._happening()
-        self._frr.send(commands[middle:])
-
-    def show(self, command: str, daemon: Daemon | None = None) -> str:
-        """Ask the FRR."""
-        return self._frr.show(command, daemon)
-
-    def alive(self) -> Mapping[Daemon, bool]:
-        """Ask the FRR."""
-        return self._frr.alive()
-
-    def close(self) -> None:
-        """Leave the FRR to who opened it."""
+HALF = 15
+"""About half of the lines that the sample needs."""
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +172,9 @@ def test_a_password_is_in_no_error(frr: BareFrr, applier: Applier) -> None:
 def test_bgpd_restarted_half_way_is_reported_as_that_and_not_rolled_back(frr: BareFrr, apply_with: str) -> None:
     """The next apply finds it empty and loads everything."""
     session = frr.open(apply_with)
-    interrupted = Applier(Interrupted(session, lambda: frr.restart("bgpd", load=False)))
+    faulty = FaultAfter(session)
+    faulty.arm(HALF, lambda: frr.restart("bgpd", load=False))
+    interrupted = Applier(faulty)
     with pytest.raises(FrrUnavailable, match=r"restarted|stopped"):
         interrupted.apply(sample(), "half")
     assert interrupted.last is not None
@@ -234,11 +186,14 @@ def test_bgpd_restarted_half_way_is_reported_as_that_and_not_rolled_back(frr: Ba
 
 def test_bgpd_killed_half_way_is_unavailable(frr: BareFrr, apply_with: str) -> None:
     """And the same applier goes on when it is back."""
-    applier = Applier(Interrupted(frr.open(apply_with), lambda: frr.kill("bgpd")))
+    faulty = FaultAfter(frr.open(apply_with))
+    applier = Applier(faulty)
+    faulty.arm(HALF, lambda: frr.kill("bgpd"))
     with pytest.raises(FrrUnavailable):
         applier.apply(sample(), "half")
     frr.start(load=False)
-    with pytest.raises(FrrUnavailable):  # Interrupted kills again
+    faulty.arm(HALF, lambda: frr.kill("bgpd"))
+    with pytest.raises(FrrUnavailable):
         applier.apply(sample(), "half again")
     frr.start(load=False)
     Applier(frr.open(apply_with)).apply(sample(), "whole")
