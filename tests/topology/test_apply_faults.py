@@ -119,8 +119,7 @@ def interrupted_everywhere(frr: BareFrr, fault: Callable[[], None], relief: Call
     applier = Applier(session)
     apply_until_done(applier, sample())
     lines = len(applier.plan(OTHER).commands)
-    # every line with one version, each third with the other
-    for number in range(0, lines + 1, 1 if frr.version == "8.4" else 3):
+    for number in range(lines + 1):
         apply_until_done(applier, sample())
         session.arm(number, fault)
         try:
