@@ -81,7 +81,7 @@ class Settings:
     )
     check_interval: float = field(
         default=60.0,
-        metadata=_help("Compare with what FRR runs at least this often.", minimum=1, maximum=3600),
+        metadata=_help("Compare with what FRR runs at least every so many seconds.", minimum=1, maximum=3600),
     )
     observe: bool = field(default=False, metadata=_help("Decide, render and compare, but send nothing to FRR."))
     on_stop: OnStop = field(
@@ -94,7 +94,7 @@ class Settings:
     drain_time: float = field(
         default=10.0,
         metadata=_help(
-            "How long a graceful drain announces everything as the last choice before it withdraws.",
+            "For how many seconds a drain announces everything as the last choice before it withdraws.",
             minimum=0,
             maximum=3600,
         ),
@@ -124,7 +124,9 @@ class Settings:
     )
     guard_time: float = field(
         default=300.0,
-        metadata=_help("Let go what is held back after this time, if it is still wanted.", minimum=0, maximum=86400),
+        metadata=_help(
+            "Let go what is held back after so many seconds, if it is still wanted.", minimum=0, maximum=86400
+        ),
     )
     log_level: str = field(
         default="info",
