@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 from frrsync.errors import FrrsyncError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 COULD_NOT = 2
 """Exit code when the question could not be answered; also click's for wrong use."""
@@ -26,6 +27,19 @@ class Failure(click.ClickException):
     """A known error: one ``Error:`` text on standard error and exit code 2, never a traceback."""
 
     exit_code = COULD_NOT
+
+
+@contextmanager
+def known_errors_as(failure: type[Failure]) -> Iterator[None]:
+    """Turn every known error into this one, with its text; what is unknown stays as it is."""
+    try:
+        yield
+    except FrrsyncError as error:
+        raise failure(str(error)) from error
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # the reader of our output left; click ends quietly
+        raise failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
 
 
 class LazyGroup(click.Group):
@@ -53,11 +67,5 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a known error becomes its text and exit code 2."""
-        try:
+        with known_errors_as(Failure):
             return super().invoke(ctx)
-        except FrrsyncError as error:
-            raise Failure(str(error)) from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # the reader of our output left; click ends quietly
-            raise Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error

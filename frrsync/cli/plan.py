@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from frrsync.cli.group import Failure, example
+from frrsync.cli.group import Failure, example, known_errors_as
 from frrsync.cli.options import AbsolutePath, NodeName, with_option, with_settings
 from frrsync.cli.output import print_document
 from frrsync.core.preview import Outcome, document
-from frrsync.errors import FrrsyncError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,15 +50,10 @@ class _Obstacle(Failure):
 def _exit_code_of_errors() -> Iterator[None]:
     """Give everything that is in the way of a plan the exit code 1."""
     try:
-        yield
+        with known_errors_as(_Obstacle):
+            yield
     except click.UsageError as error:
         raise _WrongUse(error.format_message(), error.ctx) from error
-    except FrrsyncError as error:
-        raise _Obstacle(str(error)) from error
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            raise  # the reader of our output left; click ends quietly
-        raise _Obstacle(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
 
 
 class _PlanCommand(click.Command):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from frrsync.directory.store import DirectoryState
     from frrsync.frr.dialect import Dialect
     from frrsync.frr.render import RenderedConfig
-    from frrsync.settings import Settings
+    from frrsync.settings import FrrMode, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Found:
     source: str
     node: str
     dialect: Dialect
-    frr_mode: str
+    frr_mode: FrrMode
     reachable: Collection[Daemon]
     running: Running
     facts: NodeFacts = NOTHING_KNOWN
@@ -89,7 +89,7 @@ def _from_agent(socket: Path) -> Found:
         source=f"agent of node {found['node']} at {socket}",
         node=found["node"],
         dialect=dialect_of(f"FRRouting {found['frr_version']} --enable-multipath={found['maximum_paths']}"),
-        frr_mode=found["frr_mode"],
+        frr_mode="shared" if found["frr_mode"] == "shared" else "owned",
         reachable=[Daemon(name) for name in found["daemons"]],
         running=Running(tree=found["tree"], whole=found["whole"]),
         facts=NodeFacts(default_gateways=_gateways(found["default_gateways"]), drain=_ordered_drain(status)),
@@ -163,7 +163,7 @@ class _Planning:
 
     def __init__(self, settings: Settings, found: Found, node: str) -> None:
         self._found, self._node = found, node
-        self._settings = replace(settings, node=node, frr_mode=found.frr_mode)  # type: ignore[arg-type]
+        self._settings = replace(settings, node=node, frr_mode=found.frr_mode)
         self.mistakes = MistakeBook(settings.load_balancer_class)
         self.notes: list[str] = []
 
