@@ -9,7 +9,7 @@ import click
 
 from frrsync.cli.group import example
 from frrsync.cli.options import with_option, with_settings
-from frrsync.cli.output import mistake_line, print_document, printable
+from frrsync.cli.output import counted, mistake_line, print_document, printable
 from frrsync.core.status_document import mistake_document
 from frrsync.errors import ConfigError
 
@@ -52,11 +52,7 @@ def _print_mistakes(mistakes: list[dict[str, Any]]) -> None:
 
 def _print_summary(mistakes: int, faulty: int, files: int) -> None:
     if mistakes:
-        text = f"{_counted(mistakes, 'mistake')} in {faulty} of {_counted(files, 'file')}"
+        text = f"{counted(mistakes, 'mistake')} in {faulty} of {counted(files, 'file')}"
     else:
-        text = f"no mistakes in {_counted(files, 'file')}"
+        text = f"no mistakes in {counted(files, 'file')}"
     click.secho(text, fg="red" if mistakes else "green", err=True)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -45,7 +45,15 @@ def print_rows(headers: Sequence[str], rows: Iterable[Sequence[object]], *, red:
     for index, row in enumerate(rows):
         cells = [Text(printable("?" if cell is None else str(cell))) for cell in row]
         table.add_row(*cells, style="red" if red(index) else None)
-    Console(width=None if sys.stdout.isatty() else WIDE, highlight=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n")))
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """Return a number with its noun: ``1 file``, ``2 files``; ``more`` where the plural is no added s."""
+    return f"{number} {one if number == 1 else more or one + 's'}"
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,7 @@ import click
 
 from frrsync.cli.group import example
 from frrsync.cli.options import with_option, with_settings
-from frrsync.cli.output import mistake_line, print_document, print_rows, printable
+from frrsync.cli.output import counted, mistake_line, print_document, print_rows, printable
 from frrsync.core.drain import tell
 from frrsync.core.status import ESTABLISHED
 from frrsync.errors import FrrsyncError
@@ -102,7 +102,7 @@ def _print_programs(document: Document) -> None:
     duration = f"{last['duration_seconds'] * 1000:.0f} ms"
     resets = f", reset {', '.join(reset['peer'] for reset in last['resets'])}" if last["resets"] else ""
     click.echo(
-        f"last apply: {last['result']}, {last['commands']} lines in {duration},"
+        f"last apply: {last['result']}, {counted(last['commands'], 'line')} in {duration},"
         f" {age(last['at'])} ago, because of: {printable(last['trigger'])}{resets}"
     )
 
@@ -152,9 +152,8 @@ def _since(session: Document) -> str | None:
 
 def _print_services(services: list[Document], counts: Document) -> None:
     announced = counts["services_announced"]
-    click.echo(
-        f"\nservices: {announced} announced with {counts['prefixes']} prefixes, {counts['services'] - announced} not"
-    )
+    prefixes = counted(counts["prefixes"], "prefix", "prefixes")
+    click.echo(f"\nservices: {announced} announced with {prefixes}, {counts['services'] - announced} not")
     ordered = sorted(services, key=lambda service: service["announced"])[:SHOWN]
     if ordered:
         print_rows(

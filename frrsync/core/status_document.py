@@ -112,8 +112,12 @@ def _orders(status: AgentStatus) -> Iterator[tuple[ProblemCode, str]]:
     if status.paused_until is not None:
         last = status.last_apply
         lines = last.commands if last is not None and last.result is ApplyResult.OBSERVED else 0
-        text = f"{lines} lines wait, see frrsync config diff" if lines else "nothing waits"
-        yield ProblemCode.PAUSED, f"nothing is sent to FRR until {_timestamp(status.paused_until)}: {text}"
+        text = (
+            f"{lines} {'line waits' if lines == 1 else 'lines wait'}, see frrsync config diff"
+            if lines
+            else "nothing waits"
+        )
+        yield ProblemCode.PAUSED, f"nothing is sent to FRR until {_timestamp(status.paused_until)}; {text}"
     if status.held is not None:
         held = status.held
         named = ", ".join(held.named) + (" ..." if held.objects > len(held.named) else "")

@@ -113,7 +113,7 @@ def test_status_says_first_what_is_wrong(run_dir: Path) -> None:
     assert re.search(r"last apply: applied, 12 lines in 8 ms, \d+ d \d+ h ago, because of: manifests", text)
     assert re.search(r"192\.0\.2\.1 +tor1 +- +64512 +Established +\d+ d \d+ h +2 +- +\?", text), text
     assert re.search(r"2001:db8::1 +tor2 +- +\? +Active +- +\? +- +\?", text), "unknown is ?, never zero"
-    assert "services: 1 announced with 1 prefixes, 1 not" in text
+    assert "services: 1 announced with 1 prefix, 1 not" in text
     assert re.search(r"default/db +- +no +noLocalEndpoints: no \[ready\] endpoint on ", text)
     assert re.search(r"default/web +198\.51\.100\.1 +yes +198\.51\.100\.1/32", text)
     assert "  pool.yaml:7: IPAddressPool m/a: spec: wrong" in lines
