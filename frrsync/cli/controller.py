@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from frrsync.settings import Settings
 
 
-@click.command(epilog=example("frrsync controller --manifests /etc/frrsync/manifests --state-dir /var/lib/frrsync"))
+@click.command(epilog=example("frrsync controller --manifests /etc/frrsync/manifests"))
 @with_settings(
     "manifests",
     "config_namespace",

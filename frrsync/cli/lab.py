@@ -43,7 +43,7 @@ def _with_log(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-@click.group()
+@click.group(epilog=example("frrsync lab up demo"))
 def lab() -> None:
     """Build a small data centre on this machine.
 
@@ -122,11 +122,11 @@ def _print_status(document: Document) -> None:
     headers = ("DEVICE", "KIND", "AS", "FRR", "DAEMONS", "SESSIONS", "BACKEND", "AGENT")
     print_rows(headers, [_row(item) for item in devices], red=lambda index: not devices[index]["ok"])
     click.echo()
-    click.echo(f"manifests   {document['manifests']}")
-    click.echo(f"controller  {controller or 'none: no node has an agent'}")
+    click.echo(f"manifests    {document['manifests']}")
+    click.echo(f"controller   {controller or 'none: no node has an agent'}")
     if controller is not None:
-        click.echo(f"agents      frrsync status --run-dir {document['run_dir']} --node NODE")
-    click.echo(f"look inside frrsync lab exec --lab {document['name']} DEVICE -- COMMAND")
+        click.echo(f"agents       frrsync status --run-dir {document['run_dir']} --node NODE")
+    click.echo(f"look inside  frrsync lab exec --lab {document['name']} DEVICE -- COMMAND")
 
 
 def _row(item: Document) -> tuple[object, ...]:
