@@ -47,7 +47,7 @@ fmt: python ## put imports and lines into their form
 ##@ Tests one by one (FRR=8.4 or 10.3 chooses a version, K=word the tests)
 
 .PHONY: test-core
-test-core: python ## decisions, rendering, files, commands: Python only, no root; seconds
+test-core: python ## decisions, rendering, files, commands: Python only, no root; minutes
 	@.venv/bin/python tools/run_tests.py core -- $(if $(K),-k "$(K)")
 
 .PHONY: test-golden
