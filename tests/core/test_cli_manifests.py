@@ -16,39 +16,14 @@ from frrsync.core.allocation import Allocation
 from frrsync.core.model import NamespacedName
 from frrsync.directory.record import RecordText
 from frrsync.directory.state import RECORD_NAME
+from manifest_builders import ADVERTISEMENT, PEER, POOL, endpoint, one_file, service
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
 
-GOOD = """\
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: {name: pool, namespace: metallb-system}
-spec: {addresses: [198.51.100.0/28]}
----
-apiVersion: metallb.io/v1beta1
-kind: BGPAdvertisement
-metadata: {name: all, namespace: metallb-system}
----
-apiVersion: metallb.io/v1beta2
-kind: BGPPeer
-metadata: {name: tor, namespace: metallb-system}
-spec: {myASN: 64512, peerASN: 64513, peerAddress: 192.0.2.1, password: s3cret}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: default}
-spec: {type: LoadBalancer, ports: [{port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: web-1, namespace: default, labels: {kubernetes.io/service-name: web}}
-addressType: IPv4
-ports: [{port: 80}]
-endpoints: [{addresses: [10.0.0.1], nodeName: n1, conditions: {ready: true}}]
-"""
+GOOD = one_file(POOL, ADVERTISEMENT, PEER, service("web"), endpoint("web"))
 WRONG_POOL = """\
 apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
@@ -127,7 +102,7 @@ def test_mistakes_between_objects_are_found_once(folder: Path) -> None:
     (folder / "overlap.yaml").write_text(
         WRONG_POOL.replace("203.0.113.0/33", "198.51.100.8/29")
         + "---\n"
-        + GOOD.split("---\n")[2].replace("name: tor", "name: two").replace("password: s3cret", "bfdProfile: none")
+        + PEER.replace("name: tor", "name: two").replace("password: s3cret", "bfdProfile: none")
     )
     found = json.loads(frrsync("check", folder, "--output", "json").stdout)
     assert [(mistake["kind"], mistake["field"]) for mistake in found] == [
@@ -194,9 +169,7 @@ def test_render_leaves_out_what_is_wrong_and_says_so(folder: Path) -> None:
     """Exit code 1, and the rest is as good as before."""
     good = render(folder).stdout
     (folder / "wrong.yaml").write_text(
-        GOOD.split("---\n")[2]
-        .replace("name: tor", "name: two")
-        .replace("password: s3cret", "passwordSecret: {name: x}")
+        PEER.replace("name: tor", "name: two").replace("password: s3cret", "passwordSecret: {name: x}")
     )
     result = render(folder)
     assert result.exit_code == 1

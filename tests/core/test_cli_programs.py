@@ -13,21 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from manifest_builders import POOL, one_file, service
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MANIFESTS = """\
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: {name: pool, namespace: metallb-system}
-spec: {addresses: [198.51.100.0/28]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: default}
-spec: {type: LoadBalancer, ports: [{port: 80}]}
-"""
 LIMIT_SECONDS = 30
 
 
@@ -35,7 +26,7 @@ LIMIT_SECONDS = 30
 def environment(tmp_path: Path) -> dict[str, str]:
     """Return an environment in which every folder is this test's own; there is no FRR in it."""
     (tmp_path / "manifests").mkdir()
-    (tmp_path / "manifests" / "all.yaml").write_text(MANIFESTS)
+    (tmp_path / "manifests" / "all.yaml").write_text(one_file(POOL, service("web")))
     own = {
         "MANIFESTS": tmp_path / "manifests",
         "STATE_DIR": tmp_path / "state",

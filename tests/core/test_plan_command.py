@@ -16,62 +16,26 @@ from frrsync.core.model import NamespacedName
 from frrsync.directory.record import RecordText
 from frrsync.directory.state import RECORD_NAME
 from instruments.json_schema import violations
+from manifest_builders import ADVERTISEMENT, PEER, POOL, endpoint, one_file, service
 
 if TYPE_CHECKING:
     from click.testing import Result
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/plan.schema.json").read_text("utf-8"))
-GOOD = """\
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: {name: pool, namespace: metallb-system}
-spec: {addresses: [198.51.100.0/28]}
----
-apiVersion: metallb.io/v1beta1
-kind: BGPAdvertisement
-metadata: {name: all, namespace: metallb-system}
-spec: {communities: ["64512:1"]}
----
-apiVersion: metallb.io/v1beta2
-kind: BGPPeer
-metadata: {name: tor, namespace: metallb-system}
-spec: {myASN: 64512, peerASN: 64513, peerAddress: 192.0.2.1, password: s3cret}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: default}
-spec: {type: LoadBalancer, ports: [{port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: web-1, namespace: default, labels: {kubernetes.io/service-name: web}}
-addressType: IPv4
-ports: [{port: 80}]
-endpoints: [{addresses: [10.0.0.1], nodeName: n1, conditions: {ready: true}}]
-"""
+WITH_COMMUNITY = ADVERTISEMENT + 'spec: {communities: ["64512:1"]}\n'
+GOOD = one_file(POOL, WITH_COMMUNITY, PEER, service("web"), endpoint("web"))
 NODES = "".join(f"---\napiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n" for name in ("n1", "n2"))
 BROKEN_POOL = GOOD.replace("198.51.100.0/28", "198.51.100.0/99")
 
 
-SERVICE = """\
----
-apiVersion: v1
-kind: Service
-metadata: {name: NAME, namespace: default}
-spec: {type: LoadBalancer, ports: [{port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: NAME-1, namespace: default, labels: {kubernetes.io/service-name: NAME}}
-addressType: IPv4
-ports: [{port: 80}]
-endpoints: [{addresses: [10.0.0.1], nodeName: n1, conditions: {ready: true}}]
-"""
+def one_more_service(name: str) -> str:
+    """Return a Service with an endpoint, to be appended to a file."""
+    return one_file("", service(name), endpoint(name))
 
 
 def twelve_services() -> str:
-    """Return as many Services with an endpoint."""
-    return "".join(SERVICE.replace("NAME", f"s{number}") for number in range(12))
+    """Return as many more Services."""
+    return "".join(one_more_service(f"s{number}") for number in range(12))
 
 
 class Bench:

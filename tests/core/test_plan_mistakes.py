@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core.test_plan_command import GOOD, NODES, PARAMETERS, SERVICE, Bench
+from core.test_plan_command import GOOD, NODES, PARAMETERS, Bench, one_more_service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +95,7 @@ def test_a_reset_has_every_line_that_costs_it_and_no_password(bench: Bench) -> N
 
 def test_services_of_another_class_are_no_mistakes(bench: Bench) -> None:
     """Only those of ours are asked whether they get an address."""
-    other = SERVICE.replace("NAME", "other").replace("LoadBalancer,", "LoadBalancer, loadBalancerIP: 192.0.2.99,")
+    other = one_more_service("other").replace("LoadBalancer,", "LoadBalancer, loadBalancerIP: 192.0.2.99,")
     bench.fill(GOOD + NODES, GOOD + NODES + other)
     assert [item["name"] for item in bench.document(code=1)["mistakes"]] == ["default/other"]
     bench.document("--load-balancer-class", "example.com/ours", code=0)
