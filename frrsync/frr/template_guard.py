@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Guard(NodeTransformer):
-    """Rewrites one parsed template."""
+    """Rewrites one parsed template; Jinja calls each method by the name of the node."""
 
     def __init__(self, environment: Environment, filename: str, marks: Marks | None) -> None:
         self._environment = environment
@@ -31,7 +31,7 @@ class Guard(NodeTransformer):
         self.generic_visit(source)
         source.body.insert(0, self._statement("tick", 1))
 
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - the name that Jinja calls
+    def visit_For(self, node: nodes.For) -> nodes.Node:
         """Look at the clock in every round, also in those that a condition leaves out."""
         self.generic_visit(node)
         node.body.insert(0, self._statement("tick", node.lineno))
@@ -39,15 +39,15 @@ class Guard(NodeTransformer):
             node.test = self._placed(nodes.And(self._call("tick", node.lineno), node.test), node.lineno)
         return node
 
-    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:
         """Look at the clock in every call."""
         self.generic_visit(node)
         node.body.insert(0, self._statement("tick", node.lineno))
         return node
 
-    visit_CallBlock = visit_Macro  # noqa: N815 - as above
+    visit_CallBlock = visit_Macro
 
-    def visit_Output(self, node: nodes.Output) -> list[nodes.Node]:  # noqa: N802 - as above
+    def visit_Output(self, node: nodes.Output) -> list[nodes.Node]:
         """Count constant text: within loops it adds up as well."""
         self.generic_visit(node)
         size = sum(len(item.data) for item in node.nodes if isinstance(item, nodes.TemplateData))
@@ -55,38 +55,38 @@ class Guard(NodeTransformer):
             node.nodes = self._marked(node.nodes, self._marks)
         return [self._statement("spend", node.lineno, nodes.Const(size)), node]
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         """Count what ``~`` makes."""
         self.generic_visit(node)
         return self._call("concatenate", node.lineno, *node.nodes)
 
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
         """Look at the clock: comparing large values takes a while, and one expression may do it often."""
         self.generic_visit(node)
         node.expr = self._call("watched", node.lineno, node.expr)
         return node
 
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
         """Count what a slice copies."""
         self.generic_visit(node)
         return self._call("charged", node.lineno, node) if isinstance(node.arg, nodes.Slice) else node
 
-    def visit_List(self, node: nodes.List | nodes.Tuple) -> nodes.Node:  # noqa: N802 - as above
+    def visit_List(self, node: nodes.List | nodes.Tuple) -> nodes.Node:
         """Count what a literal holds, nested values as often as they occur in it."""
         self.generic_visit(node)
         is_constant = all(isinstance(item, nodes.Const) for item in node.items)
         return node if is_constant else self._call("charged", node.lineno, node)
 
-    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
         """Count as above, but for a tuple of names that are set."""
         return self.visit_List(node) if node.ctx == "load" else self.generic_visit(node)
 
-    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802 - as above
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
         """Count as above."""
         self.generic_visit(node)
         return self._call("charged", node.lineno, node)
 
-    def visit_ScopedEvalContextModifier(self, node: nodes.ScopedEvalContextModifier) -> nodes.Node:  # noqa: N802
+    def visit_ScopedEvalContextModifier(self, node: nodes.ScopedEvalContextModifier) -> nodes.Node:
         """Refuse ``autoescape``: FRR has no markup, and escaped text would not be counted."""
         raise TemplateSyntaxError("autoescape is not for templates of FRR", node.lineno, None, self._filename)
 

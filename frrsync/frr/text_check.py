@@ -17,6 +17,8 @@ from frrsync.core.redact import redact
 from frrsync.errors import ConfigError, RenderError
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from frrsync.core.frr_config import FrrConfig
 
 LONGEST_LINE = 1000
@@ -50,8 +52,8 @@ def check_values(config: FrrConfig) -> None:
     _check_object(config, "")
 
 
-def _check_object(item: object, path: str) -> None:
-    for field in fields(item):  # type: ignore[arg-type]
+def _check_object(item: DataclassInstance, path: str) -> None:
+    for field in fields(item):
         value = getattr(item, field.name)
         where = f"{path}.{field.name}" if path else field.name
         if isinstance(value, str):
@@ -69,7 +71,7 @@ def _check_tuple(values: tuple[object, ...], path: str) -> None:
     for index, item in enumerate(values):
         if isinstance(item, str):
             _check_text_value(f"{path}[{index}]", item, free=False)
-        elif is_dataclass(item):
+        elif is_dataclass(item) and not isinstance(item, type):
             _check_object(item, f"{path}[{_name_of(item, index)}]")
 
 
