@@ -52,7 +52,7 @@ def exposed(whole: Tree, router: str, family: str, allowed: Collection[str], min
         place.complaint(peer, policy, family)
         for place in _places(whole, router, family)
         for peer in place.peers()
-        if not place.names(peer) & set(allowed)
+        if place.names(peer).isdisjoint(allowed)
         and not (place.is_of(router) and peer in mine)
         and (policy := place.open_map(peer)) is not None
     ]

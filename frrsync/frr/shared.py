@@ -174,7 +174,9 @@ def make_plan(running: Tree, desired: Tree, whole: Tree | None = None) -> Plan:
             there[line] = _without_peers(content, gone)
             again += [Command(Daemon.BGPD, (line,), f"no neighbor {peer}") for peer in sorted(gone)]
     plan = diff.make_plan(there, kept)
-    default = {header(line): implied_families(router) for line, router in (whole or {}).items() if ROUTER in line}
+    default = {
+        header(line): implied_families(router) for line, router in (whole or {}).items() if line.startswith(ROUTER)
+    }
     commands = (*again, *_completed(plan.commands, default))
     peers = {
         peer
@@ -182,6 +184,7 @@ def make_plan(running: Tree, desired: Tree, whole: Tree | None = None) -> Plan:
         for line, content in tree.items()
         if line.startswith(ROUTER)
         for peer in (*peers_of(content), *map(neighbor_of, content))
+        if peer
     }
     for command in commands:
         if not _touches_ours(command, peers):

@@ -98,7 +98,8 @@ class _Fitting:
             found = there.get(vrf_of(line))
             obstacle = self._unready(line, content, found)
             if found is not None and not obstacle:
-                self.tree[line] = self._fitted(line, content, self.whole[found])
+                if fitted := self._fitted(line, content, self.whole[found]):
+                    self.tree[line] = fitted
                 continue
             self.obstacles.append(obstacle)
             frozen[line if found is None else header(found)] = content
@@ -146,9 +147,11 @@ class _Fitting:
         return found
 
     def _fitted(self, line: str, wanted: Tree, there: Tree) -> Tree:
-        """Return what of an instance can be taken; ``there`` is all of it that runs."""
+        """Return what of an instance can be taken, without what FRR prints nothing for; ``there`` is what runs."""
+        mine = peers_of(there)
         begun = {peer for peer in _peers(wanted) if announcing_map(peer) in self.whole}
-        taken = sorted(peer for peer in _peers(wanted) if _is_operators(peer, wanted, there, begun))
+        others = (peer for peer in _peers(wanted) if peer not in mine)
+        taken = sorted(peer for peer in others if _is_operators(peer, wanted, there, begun))
         for peer in taken:
             self.obstacles.append(
                 f"neighbor {peer} of {line!r} is the operator's, BGPPeer {_description(peer, wanted)} is left out; "
@@ -157,7 +160,8 @@ class _Fitting:
         found: Tree = {}
         for inner, content in wanted.items():
             if inner.startswith(FAMILY):
-                found[inner] = self._family(line, inner, content, there, taken)
+                if family := self._family(line, inner, content, there, taken):
+                    found[inner] = family
             elif neighbor_of(inner) not in taken:
                 found[inner] = content
         return _explicit(found)
@@ -227,14 +231,12 @@ def _named(router: Tree) -> str:
 
 
 def _is_operators(peer: str, wanted: Tree, there: Tree, begun: Collection[str]) -> bool:
-    """Say whether a neighbor that we want is there and was not made by us.
+    """Say whether a neighbor that we want, and that uses no map of ours, is there and was not made by us.
 
     One that says nothing but what we would say, its BGPPeer's name among it, is ours as well although it does not
     use our maps: a reload of the operator's, which goes line by line, met one that we brought back. Without that
     name it may be a plain neighbor of the operator's, unless an agent announced (``begun``) that it makes it.
     """
-    if peer in peers_of(there):
-        return False
     name = next((line for line in wanted if line.startswith(f"neighbor {peer} description ")), "")
     if peer not in begun and name not in there and any(peer_of(line) == peer for line in there):
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -393,8 +394,28 @@ def test_lines_of_templates_that_are_not_ours_are_left_out() -> None:
 
 def test_a_plan_that_would_touch_the_operators_lines_is_refused() -> None:
     """The last net under everything else."""
-    with pytest.raises(ConfigError, match="not frrsync's to set in a shared FRR"):
-        make_plan({}, {"bgp route-map delay-timer 1": {}})
+    mine: Tree = {"neighbor 10.0.0.1 remote-as 65001": {}}
+    refused: tuple[Tree, ...] = (
+        {"bgp route-map delay-timer 1": {}},
+        {ROUTER: {**mine, "bgp cluster-id 1.1.1.1": {}}},
+        {ROUTER: {**mine, IPV4: {"neighbor 10.0.0.1 route-map frrsync-out-1 out": {}, "redistribute static": {}}}},
+    )
+    for wanted in refused:
+        with pytest.raises(ConfigError, match="not frrsync's to set in a shared FRR"):
+            make_plan({}, wanted)
+
+
+def test_where_all_neighbors_are_the_operators_nothing_is_sent() -> None:
+    """Without a neighbor and a prefix nothing is left of an instance, which FRR would not print either."""
+    wanted = config(())
+    router = wanted.routers[0]
+    families = tuple(replace(family, networks=()) for family in router.address_families[:1])
+    only = replace(wanted, routers=(replace(router, neighbors=router.neighbors[:1], address_families=families),))
+    there = parse(OPERATOR + "router bgp 64512\n neighbor 10.0.0.1 remote-as 65001\nexit\n")
+    fitted = fit(rendered(only), there, {})
+    assert ROUTER not in fitted.tree, f"expected nothing of the instance, found {fitted.tree}"
+    commands = make_plan({}, managed(fitted.tree, DIALECT)).commands
+    assert not [item for item in commands if item.context[:1] == (ROUTER,)], f"found {commands}"
 
 
 def test_an_instance_with_dotted_notation_is_the_same_instance() -> None:
