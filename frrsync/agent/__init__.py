@@ -1,6 +1,7 @@
 """The agent of one node: the only place where folder, decisions and FRR meet.
 
 ``inputs``    what is known: the snapshot and the addresses, with their watchers
+``decisions`` what follows from that, decided once for the same input
 ``rendering`` templates that may break while they are in use
 ``reprinting`` their lines that FRR prints in another form, remembered
 ``drain``     how the node leaves: on order, by its Node object, at the end of the program
@@ -12,7 +13,9 @@
 ``loop``      the reconcile thread, which owns everything that changes
 ``observer``  the thread that looks at FRR: restarts, sessions
 ``gateway``   default gateways, as the observer learns them and the loop decides with them
-``report``    what others see: the status, and the sources of the local API
+``sharing``   what an FRR that an operator shares with us can take
+``report``    what others see: the status, and what is logged; ``publication`` keeps the newest state for them
+``local_api`` the answers of the local API
 ``wake``      what wakes the loop
 ``program``   wiring, start and stop
 

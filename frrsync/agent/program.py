@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from frrsync.agent.gateway import GatewayWatch
 from frrsync.agent.inputs import open_inputs
+from frrsync.agent.local_api import LocalApi
 from frrsync.agent.loop import Loop
 from frrsync.agent.observer import Observer
 from frrsync.agent.orders import OrderBook
-from frrsync.agent.report import sources
 from frrsync.agent.sharing import check_settings
 from frrsync.agent.wake import Wake
 from frrsync.api.server import Server
@@ -37,7 +37,7 @@ def run(settings: Settings, *, allocate: bool, stop: Event) -> None:
         observer = Observer(settings, wake, gateways)
         loop = Loop(settings, inputs, wake, orders, gateways)
         loop.claim()
-        api = sources(settings, started_at, loop, observer, orders, gateways)
+        api = LocalApi(settings, started_at, loop, observer, gateways).sources(orders)
         with Server(settings.agent_socket, api):
             observer.start()
             Thread(target=_wake_at, args=(stop, wake), name="stopper", daemon=True).start()

@@ -1,42 +1,31 @@
-"""What others get to see of an agent: one immutable status, and the sources of the local API."""
+"""What others get to see of an agent: one immutable status, and its mistakes in the log."""
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import asdict, dataclass
-from time import monotonic, time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from time import time
+from typing import TYPE_CHECKING
 
 from frrsync import __version__, log
 from frrsync.agent.orders import NO_ORDERS
-from frrsync.agent.sharing import Sharing
-from frrsync.api.app import Sources, number
 from frrsync.core.redact import redact
 from frrsync.core.status import (
     AgentStatus,
     ApplyResult,
-    ConfigDiff,
     LastApply,
     PendingService,
     SessionReset,
     SessionState,
 )
-from frrsync.errors import FrrUnavailable
-from frrsync.frr.scope import managed
-from frrsync.frr.secrets import redacted
-from frrsync.frr.session import open_frr
-from frrsync.frr.tree import difference
 
 if TYPE_CHECKING:
-    from frrsync.agent.gateway import GatewayWatch
     from frrsync.agent.inputs import Known
-    from frrsync.agent.loop import Loop
-    from frrsync.agent.observer import Observation, Observer
-    from frrsync.agent.orders import OrderBook, Orders
+    from frrsync.agent.observer import Observation
+    from frrsync.agent.orders import Orders
     from frrsync.core.decide import Decision
     from frrsync.core.model import Mistake
     from frrsync.core.session import Session as WantedSession
-    from frrsync.core.status import Document, DrainState, HeldWithdrawal
+    from frrsync.core.status import DrainState, HeldWithdrawal
     from frrsync.errors import FrrsyncError
     from frrsync.frr.apply import ApplyResult as Applied
     from frrsync.frr.plan import Plan, Reset
@@ -44,12 +33,8 @@ if TYPE_CHECKING:
     from frrsync.frr.show import BfdSession, Session
     from frrsync.settings import Settings
 
-ANSWER_SECONDS = 10.0
-"""How long FRR may take to answer somebody who asks through the local API."""
 MOST_MISTAKES = 100
 """Most mistakes logged at once; the status has them all."""
-LONGEST_ROUND_SECONDS = 60.0
-"""A round of the loop that takes longer than this, over the check interval, hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,78 +88,6 @@ def status_of(
         unwritten=done.unwritten,
         drain=done.drain,
     )
-
-
-def sources(
-    settings: Settings, started_at: float, loop: Loop, observer: Observer, orders: OrderBook, gateways: GatewayWatch
-) -> Sources:
-    """Return where the local API gets its answers from."""
-    kept: list[tuple[tuple[Reconciled, Observation, Orders], AgentStatus]] = []
-
-    def status() -> AgentStatus:
-        found = (loop.reconciled, observer.latest, orders.current)
-        if not kept or any(new is not old for new, old in zip(found, kept[0][0], strict=True)):
-            kept[:] = [(found, status_of(settings, started_at, *found))]
-        return kept[0][1]
-
-    def desired() -> RenderedConfig:
-        done = loop.reconciled
-        if done.rendered is None:
-            raise FrrUnavailable(done.problem or "nothing has been rendered yet")
-        return done.rendered
-
-    def vtysh(command: str) -> str:
-        with closing(open_frr(settings, timeout=ANSWER_SECONDS)) as frr:
-            return frr.show(command)
-
-    def diff() -> ConfigDiff:
-        with closing(open_frr(settings, timeout=ANSWER_SECONDS)) as frr:
-            have, tree = frr.read(), desired().tree
-            if settings.frr_mode == "shared":
-                tree = Sharing(settings, frr).fit(tree)
-            want = managed(tree, frr.dialect)
-        return ConfigDiff(missing=tuple(difference(want, have)), unexpected=tuple(difference(have, want)))
-
-    def health() -> str | None:
-        silent = monotonic() - loop.alive_at
-        limit = settings.check_interval + LONGEST_ROUND_SECONDS
-        return f"the reconcile thread has been silent for {silent:.0f} s" if silent > limit else None
-
-    def ordered(given: Orders) -> Document:
-        return {"api_version": "v1", "node": settings.node, "orders": asdict(given)}
-
-    return Sources(
-        node=settings.node,
-        status=status,
-        desired=lambda: desired().text,
-        running=lambda: vtysh("show running-config"),
-        managed=lambda: _managed(settings, gateways),
-        diff=diff,
-        vtysh=vtysh,
-        health=health,
-        orders={
-            "pause": lambda body: ordered(orders.pause(number(body, "seconds"))),
-            "resume": lambda _body: ordered(orders.resume()),
-            "drain": lambda _body: ordered(orders.drain()),
-            "undrain": lambda _body: ordered(orders.undrain()),
-            "confirm": lambda _body: ordered(orders.confirm()),
-        },
-    )
-
-
-def _managed(settings: Settings, gateways: GatewayWatch) -> dict[str, Any]:
-    """Return what runs of frrsync's, without passwords, and what is needed to compare with it."""
-    with closing(open_frr(settings, timeout=ANSWER_SECONDS)) as frr:
-        tree = redacted(frr.read())
-        return {
-            "frr_version": ".".join(map(str, frr.dialect.version)),
-            "maximum_paths": frr.dialect.maximum_paths,
-            "frr_mode": settings.frr_mode,
-            "daemons": sorted(str(daemon) for daemon in frr.reachable),
-            "default_gateways": gateways.expected(frr),
-            "tree": tree,
-            "whole": redacted(frr.whole),
-        }
 
 
 class MistakeLog:
